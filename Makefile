@@ -1,0 +1,124 @@
+# The whole build: one file, non-recursive. A new .c in a listed folder needs no edit here.
+#
+#   make              programs into build/bin            make demo     deploy and run the examples
+#   make check        every test, one closing line       make image    Python root file systems
+#   make lint         format, layers, banned calls       make bench    tables against peers
+#   SAN=address,undefined   the same into build/san      FAST=1        leave out User-Mode Linux
+#   make install DESTDIR= PREFIX=/usr/local
+#
+# Local settings go into config.mk.
+-include config.mk
+
+CC ?= gcc
+PREFIX ?= /usr/local
+PYTHON := /usr/bin/python3.11
+B := build$(if $(SAN),/san)
+null :=
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+	-Wformat=2 -Wvla -Wundef -Wswitch-enum
+HARD := -fPIE -fstack-protector-strong -fcf-protection $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+CFLAGS ?= -O2 -g
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(WARN) $(HARD) $(SAN_FLAGS) $(CFLAGS) -MMD -MP
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN_FLAGS) $(LDFLAGS)
+
+# Libraries by layer; each links against those before it (docs/ARCHITECTURE.md).
+BASE := $(wildcard sandbox/base/*.c)
+POLICY := $(wildcard policy/*.c)
+IMAGES := $(wildcard images/*.c)
+SANDBOX := $(wildcard sandbox/*.c)
+CLI := $(wildcard sandbox/cli/*.c)
+DAEMON := $(filter-out runtimed/main.c,$(wildcard runtimed/*.c))
+FNCTL := $(wildcard runtimed/fnctl/*.c)
+LLHTTP := $(addprefix /usr/share/llhttp/,api.c http.c llhttp.c)
+TESTLIB := $(wildcard tests/lib/*.c)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+LIBS := $(shell pkg-config --libs libseccomp libcap jansson inih libcrypto 2>/dev/null)
+DAEMON_LIBS := $(shell pkg-config --libs libuv sqlite3 libarchive 2>/dev/null)
+CORE_OBJ := $(call obj,$(SANDBOX) $(IMAGES) $(POLICY) $(BASE))
+DAEMON_OBJ := $(call obj,$(DAEMON)) $(patsubst /usr/share/llhttp/%.c,$(B)/obj/llhttp/%.o,$(LLHTTP))
+
+PROGRAMS := $(addprefix $(B)/bin/,sandbox runtimed fnctl)
+UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+PRIV := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/priv/test_*.c))
+E2E := $(wildcard tests/e2e/test_*.py tests/e2e/test_*.sh)
+
+.PHONY: all deps demo check check-unit check-priv check-e2e check-unified lint image bench install clean compdb
+.DELETE_ON_ERROR:
+.SECONDARY:
+all: $(PROGRAMS) $(B)/guest/_guest.so
+
+$(B)/bin/sandbox: $(call obj,$(CLI)) $(CORE_OBJ)
+$(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
+$(B)/bin/runtimed: LIBS += $(DAEMON_LIBS)
+$(B)/bin/fnctl: $(call obj,$(FNCTL) $(BASE))
+$(B)/bin/fnctl: LIBS += $(shell pkg-config --libs libcurl libarchive 2>/dev/null)
+$(PROGRAMS):
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# The guest extension: the child half and the guest, libc and Python's ABI alone, never sanitised.
+GUEST_SRC := $(wildcard images/python/*.c) sandbox/child.c sandbox/sys.c sandbox/base/err.c \
+	sandbox/base/fd.c sandbox/base/clk.c sandbox/base/sock.c
+$(B)/guest/_guest.so: $(GUEST_SRC) $(wildcard include/*/*.h images/python/*.h sandbox/*.h)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude $(filter-out -Wundef,$(WARN)) -O2 -g -fPIC -shared \
+		-fstack-protector-strong $(shell pkg-config --cflags python-3.11) -o $@ $(GUEST_SRC)
+
+$(B)/obj/llhttp/%.o: /usr/share/llhttp/%.c
+	@mkdir -p $(@D)
+	@$(CC) -O2 -g -fPIE -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp $(SAN_FLAGS) -c -o $@ $<
+$(B)/obj/runtimed/%.o: ALL_CFLAGS += -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp
+$(B)/obj/%.o: %.c | deps-build
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# Every test program links everything but main(): a test may reach any module.
+$(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TESTLIB)) $(DAEMON_OBJ) $(CORE_OBJ)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(DAEMON_LIBS) $(shell pkg-config --libs check)
+
+# A test's output is its stamp: it runs again when its program, script or subject changed.
+$(B)/tap/unit/%.tap: $(B)/tests/unit/%
+	@tools/tap-run $@ $<
+$(B)/tap/priv/%.tap: $(B)/tests/priv/% | $(PROGRAMS)
+	@tools/tap-run $@ $<
+$(B)/tap/e2e/%.tap: tests/e2e/% $(PROGRAMS) $(B)/guest/_guest.so image
+	@BIN=$(CURDIR)/$(B)/bin tools/tap-run $@ $<
+$(B)/tap/unified.tap: $(PROGRAMS) $(PRIV) tools/uml-run
+	@tools/tap-run $@ tools/uml-run $(B)
+UNIT_TAP := $(patsubst $(B)/tests/%,$(B)/tap/%.tap,$(UNIT))
+PRIV_TAP := $(patsubst $(B)/tests/%,$(B)/tap/%.tap,$(PRIV))
+E2E_TAP := $(patsubst tests/%,$(B)/tap/%.tap,$(E2E))
+UNIFIED_TAP := $(if $(FAST),,$(B)/tap/unified.tap)
+
+check-unit: $(UNIT_TAP) ; @tools/tap-sum $^
+check-priv: $(PRIV_TAP) ; @tools/tap-sum $^
+check-e2e: $(E2E_TAP) ; @tools/tap-sum $^
+check-unified: $(B)/tap/unified.tap ; @tools/tap-sum $^
+check: deps-test $(UNIT_TAP) $(PRIV_TAP) $(E2E_TAP) $(UNIFIED_TAP)
+	@tools/tap-sum $(filter %.tap,$^)
+
+# Packages: installed when missing, then remembered by a stamp that depends on the list.
+.PHONY: deps-build deps-test deps-bench
+deps-%: ; @tools/deps $*
+demo: all image ; @BIN=$(CURDIR)/$(B)/bin tools/demo
+image: $(B)/guest/_guest.so ; @images/build $(B)/guest/_guest.so build/images
+bench: all image deps-bench ; @BIN=$(CURDIR)/$(B)/bin tools/bench
+lint: ; @tools/lint
+compdb: ; @tools/compdb '$(CC) $(ALL_CFLAGS)'
+clean: ; rm -rf build
+
+install: all
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/runtimed/policy policy/profiles/*.policy
+	install -Dm644 tools/runtimed.service $(DESTDIR)$(PREFIX)/lib/systemd/system/runtimed.service
+	tools/man docs/man $(DESTDIR)$(PREFIX)/share/man
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
