@@ -15,8 +15,7 @@
 #include "runtimed/config.h"
 #include "runtimed/func.h"
 
-/* include/runtimed/launch.h is reached as <runtimed/launch.h>: this folder has private headers only. */
-#include <runtimed/launch.h>
+#include "runtimed/launch.h"
 
 struct core {
 	uv_loop_t loop;
