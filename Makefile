@@ -61,8 +61,8 @@ $(PROGRAMS):
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # The guest extension: the child half and the guest, libc and Python's ABI alone, never sanitised.
-GUEST_SRC := $(wildcard images/python/*.c) sandbox/child.c sandbox/sys.c sandbox/base/err.c \
-	sandbox/base/fd.c sandbox/base/clk.c sandbox/base/sock.c
+GUEST_SRC := $(wildcard images/python/*.c) $(addprefix sandbox/,drop.c landlock.c sys.c) \
+	$(addprefix sandbox/base/,err.c fd.c clk.c sock.c)
 $(B)/guest/_guest.so: $(GUEST_SRC) $(wildcard include/*/*.h images/python/*.h sandbox/*.h)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"

@@ -21,6 +21,7 @@
 #define SBX_RLIMITS_MAX	 16
 #define SBX_GROUPS_MAX	 64
 #define SBX_WRITABLE_MAX 8
+#define SBX_WRITABLE_PATH 32
 
 struct sbx_rlimit {
 	uint32_t resource; /* RLIMIT_* */
@@ -37,8 +38,6 @@ struct sbx_drop {
 	struct sbx_rlimit rlimits[SBX_RLIMITS_MAX];
 	/* Capability masks, bit n = capability n. All zero for functions. */
 	uint64_t cap_bounding, cap_permitted, cap_effective, cap_inheritable, cap_ambient;
-	int32_t oom_score_adj;
-	bool has_oom_score_adj;
 	bool no_new_privs;
 	/*
 	 * Landlock: read and execute everywhere, write only below these paths; with ABI >= 6 also no
@@ -47,7 +46,7 @@ struct sbx_drop {
 	 */
 	bool has_landlock;
 	uint32_t n_writable;
-	char writable[SBX_WRITABLE_MAX][32];
+	char writable[SBX_WRITABLE_MAX][SBX_WRITABLE_PATH];
 	bool has_filter;
 	uint32_t filter_flags; /* SECCOMP_FILTER_FLAG_* */
 	struct pol_program filter;

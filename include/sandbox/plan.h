@@ -1,0 +1,106 @@
+/*
+ * The plan of a sandbox: everything its start needs, checked and compiled beforehand.
+ *
+ * Life cycle
+ *   1. compile: sbx_plan_from_oci() or sbx_plan_for_function() check every value and fill a plan. An
+ *      invalid input dies here, with a message that names the field. Nothing has been created.
+ *   2. execute, any number of times: sbx_start() (sandbox/sandbox.h).
+ *   3. sbx_plan_free().
+ *
+ * A plan is data: nothing in it refers to the config it came from, and execution never changes it.
+ * Strings live in the plan's own memory.
+ */
+#ifndef SANDBOX_PLAN_H
+#define SANDBOX_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/drop.h"
+
+#define SBX_MOUNTS_MAX	256
+#define SBX_PATHS_MAX	256 /* masked or read-only paths */
+#define SBX_ARGS_MAX	4096
+#define SBX_IDMAPS_MAX	32
+#define SBX_PLAN_BYTES	(8u << 20) /* all strings and arrays of a plan together */
+
+struct sbx_idmap {
+	uint32_t inside, outside, count;
+};
+
+enum sbx_mount_kind {
+	SBX_MOUNT_FS,	   /* a new file system: type, source, data */
+	SBX_MOUNT_BIND,	   /* the tree at source on the host, cloned */
+	SBX_MOUNT_SCRATCH, /* a fresh directory in the root's scratch space, mode as given */
+};
+
+struct sbx_mount {
+	enum sbx_mount_kind kind;
+	const char *target; /* inside the new root; created when missing */
+	const char *source; /* BIND: host path; FS: as the file system wants it, or NULL */
+	const char *type;   /* FS */
+	const char *data;   /* FS: "k=v,flag", or NULL */
+	uint64_t attr_set;  /* MOUNT_ATTR_* of mount_setattr(2) */
+	uint64_t attr_clr;
+	uint64_t propagation; /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, or 0 */
+	uint32_t mode;	      /* SCRATCH: of the directory */
+	bool is_recursive;    /* BIND: submounts too */
+	bool attr_recursive;  /* attr_set and attr_clr reach submounts */
+};
+
+/* The root: a directory as it is, or a read-only layer under a size-limited tmpfs. */
+struct sbx_root {
+	const char *path;  /* bind this directory; or NULL: overlay */
+	const char *lower; /* overlay: host path of the read-only layer */
+	const char *stage; /* overlay: an empty host directory; covered in the child's own namespace only */
+	uint64_t scratch_bytes;	 /* size of the tmpfs that holds upper and scratch mounts */
+	uint64_t scratch_inodes;
+	bool is_readonly; /* the finished root, without submounts */
+};
+
+struct sbx_plan {
+	uint64_t namespaces; /* CLONE_NEW* to create */
+	struct sbx_idmap uid_maps[SBX_IDMAPS_MAX], gid_maps[SBX_IDMAPS_MAX];
+	uint32_t n_uid_maps, n_gid_maps;
+	const char *hostname, *domainname;
+	struct sbx_root root;
+	struct sbx_mount *mounts;
+	uint32_t n_mounts;
+	const char **masked, **readonly; /* paths inside the root */
+	uint32_t n_masked, n_readonly;
+	struct cg_limits limits;
+	int32_t oom_score_adj;
+	bool has_oom_score_adj;
+	/* The process. argv NULL: the child becomes the sandbox's pid 1, which only reaps. */
+	const char **argv, **env; /* NULL-terminated */
+	const char *cwd;
+	struct sbx_drop drop;
+	struct arena *arena; /* owns all of the above that is behind a pointer */
+};
+
+/* An OCI bundle: DIR/config.json. Members that are not honoured are refused by name. */
+int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e);
+
+/* What the daemon knows of an instance's sandbox. */
+struct sbx_function {
+	const char *image_root; /* host path: the mounted image */
+	const char *dev_root;	/* host path: the prepared /dev (sbx_dev_fill()) */
+	const char *stage;	/* host path: an empty directory */
+	uint32_t uid_base;	/* first of SBX_FUNCTION_IDS host ids */
+	uint64_t scratch_bytes; /* /tmp, /dev/shm and all other writes together */
+	const struct pol_program *filter; /* of pid 1 */
+};
+
+#define SBX_FUNCTION_IDS 65536u
+#define SBX_FUNCTION_UID 1000u /* the user inside */
+
+int sbx_plan_for_function(const struct sbx_function *f, struct sbx_plan **ret, struct err *e);
+
+/* What the function's process gives up: shared by all instances, sent to zygotes. */
+void sbx_drop_for_function(const struct pol_program *filter, struct sbx_drop *ret);
+
+void sbx_plan_free(struct sbx_plan *p); /* NULL is fine */
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Executing a plan.
+ *
+ *	struct sbx_proc p;
+ *	sbx_start(plan, &place, &p, &e)    // sandbox stands; its process runs (or waits as pid 1)
+ *	poll(p.pidfd) ... waitid(P_PIDFD, p.pidfd)
+ *	sbx_proc_close(&p)
+ *
+ * sbx_start() blocks until the child has run its whole step table: about 0.5 ms. On failure nothing is
+ * left: the child is killed and reaped. The caller must be single-threaded.
+ *
+ * Killing and removing belong to the cgroup (cg_kill, cg_wait_empty, cg_remove): pid namespaces end with
+ * their pid 1, mount namespaces with their last process.
+ */
+#ifndef SANDBOX_SANDBOX_H
+#define SANDBOX_SANDBOX_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "sandbox/plan.h"
+
+#define SBX_STDIO_MAX 16
+
+/* Where to start it: kernel objects the caller owns. */
+struct sbx_place {
+	const struct cg *group; /* limits are set already; the child is born in it. NULL = stay */
+	int net_ns;		/* join this network namespace; -1 = as plan->namespaces says */
+	int fds[SBX_STDIO_MAX]; /* become 0..n_fds-1 of an exec'ed process; all others are closed */
+	int n_fds;
+};
+
+struct sbx_proc {
+	pid_t pid;
+	int pidfd;
+};
+
+int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct sbx_proc *ret,
+	      struct err *e);
+void sbx_proc_close(struct sbx_proc *p);
+
+/* Fill an empty directory with the minimal /dev: null zero full random urandom, fd links, shm, pts. */
+int sbx_dev_fill(int dirfd, struct err *e);
+
+/* A new network namespace with loopback up. The caller stays in its own. */
+int sbx_net_create(int *ret_ns, struct err *e);
+
+#endif

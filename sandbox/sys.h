@@ -1,0 +1,43 @@
+/*
+ * System calls that libc (glibc 2.36) does not wrap, and nothing else. Each returns what the kernel
+ * returns by libc's convention: -1 and errno on failure. Constants come from the kernel's UAPI; those newer
+ * than Debian 12's headers (6.1) are defined here with the version that brought them.
+ */
+#ifndef SANDBOX_SYS_H
+#define SANDBOX_SYS_H
+
+#include <linux/mount.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct clone_args;
+struct sock_fprog;
+
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL /* 5.7 */
+#endif
+
+pid_t sys_clone3(const struct clone_args *args, size_t size);
+int sys_pivot_root(const char *new_root, const char *put_old);
+
+int sys_open_tree(int dirfd, const char *path, unsigned int flags);
+int sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned int flags);
+int sys_mount_setattr(int dirfd, const char *path, unsigned int flags, const struct mount_attr *attr);
+int sys_fsopen(const char *type, unsigned int flags);
+int sys_fsconfig(int fs, unsigned int cmd, const char *key, const void *value, int aux);
+int sys_fsmount(int fs, unsigned int flags, unsigned int attrs);
+
+/* openat2(2) with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS: path is looked up as if dirfd were "/". */
+int sys_open_in_root(int dirfd, const char *path, uint64_t flags);
+
+int sys_landlock_create_ruleset(const void *attr, size_t size, uint32_t flags);
+int sys_landlock_add_rule(int ruleset, int type, const void *attr, uint32_t flags);
+int sys_landlock_restrict_self(int ruleset, uint32_t flags);
+
+int sys_seccomp_filter(uint32_t flags, const struct sock_fprog *prog);
+int sys_close_range(unsigned int first, unsigned int last, unsigned int flags);
+
+/* capset(2) for the calling thread with 64-bit masks. */
+int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+
+#endif
