@@ -28,8 +28,8 @@
 int sbx_join(int pidfd, struct err *e)
 {
 	/* One call: the kernel installs the user namespace first and all or nothing (5.8). */
-	if (setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
-				 CLONE_NEWCGROUP) < 0)
+	if (setns(pidfd,
+		  CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP) < 0)
 		return err_errno(e, "join namespaces");
 	return 0;
 }
@@ -149,22 +149,36 @@ static int step_seccomp(const struct sbx_drop *d, struct err *e)
 static const struct {
 	const char *name;
 	int (*run)(const struct sbx_drop *, struct err *);
+	bool needs_privilege; /* not part of sbx_confine() */
 } steps[] = {
-	{"rlimits", step_rlimits},
-	{"umask", step_umask},
-	{"bounding set", step_bounding},
-	{"seccomp before setuid", step_early_seccomp},
-	{"ids", step_ids},
-	{"capabilities", step_capabilities},
-	{"no new privileges", step_no_new_privs},
-	{"landlock", step_landlock},
-	{"seccomp", step_seccomp},
+	{"rlimits",		    step_rlimits,	  true },
+	{"umask",		  step_umask,	      true },
+	{"bounding set",		 step_bounding,	true },
+	{"seccomp before setuid", step_early_seccomp, true },
+	{"ids",		   step_ids,		  true },
+	{"capabilities",		 step_capabilities,  true },
+	{"no new privileges",     step_no_new_privs,	 false},
+	{"landlock",		     step_landlock,	    false},
+	{"seccomp",		    step_seccomp,	  false},
 };
+
+static int run_steps(const struct sbx_drop *d, bool with_privileged, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		if (steps[i].needs_privilege && !with_privileged)
+			continue;
+		if (steps[i].run(d, e) < 0)
+			return err_wrap(e, "%s", steps[i].name);
+	}
+	return 0;
+}
 
 int sbx_drop(const struct sbx_drop *d, struct err *e)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-		if (steps[i].run(d, e) < 0)
-			return err_wrap(e, "%s", steps[i].name);
-	return 0;
+	return run_steps(d, true, e);
+}
+
+int sbx_confine(const struct sbx_drop *d, struct err *e)
+{
+	return run_steps(d, false, e);
 }

@@ -53,7 +53,8 @@ static int configure_all(int fs, const char *source, const char *data, struct er
 	if (!data)
 		return 0;
 	if (strlen(data) >= sizeof(copy))
-		return err_set(e, E2BIG, "options of %zu bytes, at most %d", strlen(data), DATA_MAX);
+		return err_set(e, E2BIG, "options of %zu bytes, at most %d", strlen(data),
+			       DATA_MAX);
 	strcpy(copy, data);
 	for (char *o = strtok_r(copy, ",", &save); r == 0 && o; o = strtok_r(NULL, ",", &save))
 		r = configure(fs, o, e);
@@ -105,9 +106,10 @@ int mnt_set(int mount, uint64_t attr_set, uint64_t attr_clr, uint64_t propagatio
 		attr.attr_clr |= MOUNT_ATTR__ATIME;
 	if (!attr.attr_set && !attr.attr_clr && !propagation)
 		return 0; /* the kernel answers EINVAL to an empty change */
-	if (sys_mount_setattr(mount, "", AT_EMPTY_PATH | (is_recursive ? AT_RECURSIVE : 0), &attr) < 0)
-		return err_errno(e, "mount attributes +0x%llx -0x%llx", (unsigned long long)attr_set,
-				 (unsigned long long)attr_clr);
+	if (sys_mount_setattr(mount, "", AT_EMPTY_PATH | (is_recursive ? AT_RECURSIVE : 0), &attr) <
+	    0)
+		return err_errno(e, "mount attributes +0x%llx -0x%llx",
+				 (unsigned long long)attr_set, (unsigned long long)attr_clr);
 	return 0;
 }
 

@@ -30,7 +30,8 @@ int sys_move_mount(int from, const char *from_path, int to, const char *to_path,
 	return (int)syscall(SYS_move_mount, from, from_path, to, to_path, flags);
 }
 
-int sys_mount_setattr(int dirfd, const char *path, unsigned int flags, const struct mount_attr *attr)
+int sys_mount_setattr(int dirfd, const char *path, unsigned int flags,
+		      const struct mount_attr *attr)
 {
 	return (int)syscall(SYS_mount_setattr, dirfd, path, flags, attr, sizeof(*attr));
 }

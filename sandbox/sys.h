@@ -21,8 +21,10 @@ pid_t sys_clone3(const struct clone_args *args, size_t size);
 int sys_pivot_root(const char *new_root, const char *put_old);
 
 int sys_open_tree(int dirfd, const char *path, unsigned int flags);
-int sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned int flags);
-int sys_mount_setattr(int dirfd, const char *path, unsigned int flags, const struct mount_attr *attr);
+int sys_move_mount(int from, const char *from_path, int to, const char *to_path,
+		   unsigned int flags);
+int sys_mount_setattr(int dirfd, const char *path, unsigned int flags,
+		      const struct mount_attr *attr);
 int sys_fsopen(const char *type, unsigned int flags);
 int sys_fsconfig(int fs, unsigned int cmd, const char *key, const void *value, int aux);
 int sys_fsmount(int fs, unsigned int flags, unsigned int attrs);

@@ -30,7 +30,10 @@ struct err {
 	char text[ERR_TEXT_MAX]; /* NUL-terminated, no newline */
 };
 
-#define ERR_INIT {.code = 0, .text = ""}
+#define ERR_INIT                                                                                   \
+	{                                                                                          \
+		.code = 0, .text = ""                                                              \
+	}
 
 /* Set *e to the formatted text. code is a positive errno value. Returns -code. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -19,8 +19,7 @@
 int sock_pair(int type, int *ret_a, int *ret_b, struct err *e);
 
 /* Send one datagram with n_fds descriptors (borrowed). Blocks if the socket blocks. -EPIPE if gone. */
-int sock_send(int sock, const void *data, size_t size, const int *fds, size_t n_fds,
-	      struct err *e);
+int sock_send(int sock, const void *data, size_t size, const int *fds, size_t n_fds, struct err *e);
 
 /*
  * Receive one datagram of 1..size bytes and 0..fds_max descriptors (CLOEXEC; the caller owns them;

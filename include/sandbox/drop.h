@@ -18,10 +18,10 @@
 #include "base/err.h"
 #include "policy/policy.h"
 
-#define SBX_RLIMITS_MAX	 16
-#define SBX_GROUPS_MAX	 64
-#define SBX_WRITABLE_MAX 8
-#define SBX_WRITABLE_PATH 32
+#define SBX_RLIMITS_MAX	  16
+#define SBX_GROUPS_MAX	  64
+#define SBX_WRITABLE_MAX  8
+#define SBX_WRITABLE_PATH 256
 
 struct sbx_rlimit {
 	uint32_t resource; /* RLIMIT_* */
@@ -64,6 +64,12 @@ int sbx_attach(int mount_fd, const char *target, struct err *e);
 
 /* Run the table of steps. After success nothing is left to lose. The error names the failing step. */
 int sbx_drop(const struct sbx_drop *d, struct err *e);
+
+/*
+ * The last rows alone: no_new_privs, landlock, seccomp. For a program of ours that was started without
+ * privileges and confines itself once it has opened what it needs.
+ */
+int sbx_confine(const struct sbx_drop *d, struct err *e);
 
 /* Close all descriptors above `highest` (close_range(2)). */
 int sbx_close_above(int highest, struct err *e);

@@ -20,11 +20,11 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/drop.h"
 
-#define SBX_MOUNTS_MAX	256
-#define SBX_PATHS_MAX	256 /* masked or read-only paths */
-#define SBX_ARGS_MAX	4096
-#define SBX_IDMAPS_MAX	32
-#define SBX_PLAN_BYTES	(8u << 20) /* all strings and arrays of a plan together */
+#define SBX_MOUNTS_MAX 256
+#define SBX_PATHS_MAX  256 /* masked or read-only paths */
+#define SBX_ARGS_MAX   4096
+#define SBX_IDMAPS_MAX 32
+#define SBX_PLAN_BYTES (8u << 20) /* all strings and arrays of a plan together */
 
 struct sbx_idmap {
 	uint32_t inside, outside, count;
@@ -54,8 +54,9 @@ struct sbx_mount {
 struct sbx_root {
 	const char *path;  /* bind this directory; or NULL: overlay */
 	const char *lower; /* overlay: host path of the read-only layer */
-	const char *stage; /* overlay: an empty host directory; covered in the child's own namespace only */
-	uint64_t scratch_bytes;	 /* size of the tmpfs that holds upper and scratch mounts */
+	const char *
+		stage; /* overlay: an empty host directory; covered in the child's own namespace only */
+	uint64_t scratch_bytes; /* size of the tmpfs that holds upper and scratch mounts */
 	uint64_t scratch_inodes;
 	bool is_readonly; /* the finished root, without submounts */
 };
@@ -76,6 +77,7 @@ struct sbx_plan {
 	/* The process. argv NULL: the child becomes the sandbox's pid 1, which only reaps. */
 	const char **argv, **env; /* NULL-terminated */
 	const char *cwd;
+	bool dies_with_parent; /* SIGKILL when the starter ends (prctl(2), PR_SET_PDEATHSIG) */
 	struct sbx_drop drop;
 	struct arena *arena; /* owns all of the above that is behind a pointer */
 };
@@ -85,11 +87,11 @@ int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err 
 
 /* What the daemon knows of an instance's sandbox. */
 struct sbx_function {
-	const char *image_root; /* host path: the mounted image */
-	const char *dev_root;	/* host path: the prepared /dev (sbx_dev_fill()) */
-	const char *stage;	/* host path: an empty directory */
-	uint32_t uid_base;	/* first of SBX_FUNCTION_IDS host ids */
-	uint64_t scratch_bytes; /* /tmp, /dev/shm and all other writes together */
+	const char *image_root;		  /* host path: the mounted image */
+	const char *dev_root;		  /* host path: the prepared /dev (sbx_dev_fill()) */
+	const char *stage;		  /* host path: an empty directory */
+	uint32_t uid_base;		  /* first of SBX_FUNCTION_IDS host ids */
+	uint64_t scratch_bytes;		  /* /tmp, /dev/shm and all other writes together */
 	const struct pol_program *filter; /* of pid 1 */
 };
 

@@ -88,7 +88,8 @@ int file_read(int dirfd, const char *path, char *out, size_t size, struct err *e
 			break;
 		len += (size_t)n;
 		if (len == size)
-			return err_set(e, EFBIG, "read '%s': longer than %zu bytes", path, size - 1);
+			return err_set(e, EFBIG, "read '%s': longer than %zu bytes", path,
+				       size - 1);
 	}
 	if (len > 0 && out[len - 1] == '\n')
 		len--;

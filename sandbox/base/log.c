@@ -38,7 +38,8 @@ void log_line(enum log_level level, const char *fmt, ...)
 	if (out.is_journal)
 		used = (size_t)snprintf(line, sizeof(line), "<%d>", (int)level);
 	else
-		used = (size_t)snprintf(line, sizeof(line), "%s: %s: ", out.who, level_names[level]);
+		used = (size_t)snprintf(line, sizeof(line), "%s: %s: ", out.who,
+					level_names[level]);
 	va_start(ap, fmt);
 	(void)vsnprintf(line + used, sizeof(line) - used - 1, fmt, ap);
 	va_end(ap);

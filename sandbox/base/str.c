@@ -31,7 +31,8 @@ int str_to_u64(const char *s, uint64_t min, uint64_t max, const char *what, uint
 	if (!take_digits(s, &v, &end) || *end != '\0')
 		return err_set(e, EINVAL, "%s: '%s' is not a whole number", what, s);
 	if (v < min || v > max)
-		return err_set(e, ERANGE, "%s: %s is not in %" PRIu64 "..%" PRIu64, what, s, min, max);
+		return err_set(e, ERANGE, "%s: %s is not in %" PRIu64 "..%" PRIu64, what, s, min,
+			       max);
 	*ret = v;
 	return 0;
 }
@@ -48,7 +49,8 @@ static int scaled(const char *s, const struct unit *units, size_t n_units, const
 	uint64_t v;
 
 	if (!take_digits(s, &v, &end))
-		return err_set(e, EINVAL, "%s: '%s' does not begin with a number in range", what, s);
+		return err_set(e, EINVAL, "%s: '%s' does not begin with a number in range", what,
+			       s);
 	for (size_t i = 0; i < n_units; i++) {
 		if (strcmp(end, units[i].suffix) != 0)
 			continue;
@@ -67,18 +69,24 @@ static int scaled(const char *s, const struct unit *units, size_t n_units, const
 int str_to_bytes(const char *s, const char *what, uint64_t *ret_bytes, struct err *e)
 {
 	static const struct unit units[] = {
-		{"", 1}, {"K", UINT64_C(1) << 10}, {"M", UINT64_C(1) << 20}, {"G", UINT64_C(1) << 30}};
+		{"",  1		      },
+		{"K", UINT64_C(1) << 10},
+		{"M", UINT64_C(1) << 20},
+		{"G", UINT64_C(1) << 30}
+	};
 
 	return scaled(s, units, ARRAY_SIZE(units), what, ret_bytes, e);
 }
 
 int str_to_us(const char *s, const char *what, uint64_t *ret_us, struct err *e)
 {
-	static const struct unit units[] = {{"us", 1},
-					    {"ms", 1000},
-					    {"s", UINT64_C(1000000)},
-					    {"m", UINT64_C(60000000)},
-					    {"h", UINT64_C(3600000000)}};
+	static const struct unit units[] = {
+		{"us", 1			},
+		{"ms", 1000		   },
+		{"s",  UINT64_C(1000000)   },
+		{"m",  UINT64_C(60000000)	},
+		{"h",  UINT64_C(3600000000)}
+	   };
 
 	return scaled(s, units, ARRAY_SIZE(units), what, ret_us, e);
 }

@@ -1,0 +1,243 @@
+/*
+ * The child half as one ordered table. Its order is reviewed here and nowhere else:
+ *
+ *  - ids first: until the parent wrote the maps, this process has no valid id and may own nothing;
+ *  - descriptors before anything is opened, so that nothing inherited can be mistaken for ours;
+ *  - mounts while the host's tree is still there, then pivot;
+ *  - names after the pivot (they need CAP_SYS_ADMIN only);
+ *  - the drop last; after it nothing can be opened, mounted or regained.
+ */
+#include "sandbox/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/sock.h"
+#include "sandbox/root.h"
+#include "sandbox/sys.h"
+
+#define EXIT_STEP_FAILED 127 /* seen only if the parent is gone: it gets the report otherwise */
+
+struct child {
+	const struct sbx_plan *plan;
+	const struct sbx_place *place;
+	int sync;
+	struct root_state root;
+};
+
+static int step_wait(struct child *c, struct err *e)
+{
+	char go;
+
+	if (read(c->sync, &go, 1) != 1)
+		return err_set(e, EPIPE, "the parent is gone");
+	return 0;
+}
+
+static int step_signals(struct child *c, struct err *e)
+{
+	sigset_t none;
+
+	(void)c;
+	/* Ignored signals survive exec (SIGPIPE of a careless engine): all back to their defaults. */
+	for (int s = 1; s < NSIG; s++)
+		(void)signal(s, SIG_DFL); /* SIGKILL, SIGSTOP and libc's own two refuse: right so */
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return err_errno(e, "unblock signals");
+	return 0;
+}
+
+static int step_session(struct child *c, struct err *e)
+{
+	(void)c;
+	if (setsid() < 0)
+		return err_errno(e, "setsid");
+	return 0;
+}
+
+/* Move the given descriptors to 0..n-1 and close all others but the sync socket, put right behind. */
+static int step_descriptors(struct child *c, struct err *e)
+{
+	int n = c->place->n_fds, high = 64;
+
+	/* Out of the way first: a source may sit where another target is. */
+	for (int i = 0; i < n; i++)
+		if (dup3(c->place->fds[i], high + i, O_CLOEXEC) < 0)
+			return err_errno(e, "move descriptor %d", c->place->fds[i]);
+	if (c->sync != high + n && dup3(c->sync, high + n, O_CLOEXEC) < 0)
+		return err_errno(e, "move the sync socket");
+	for (int i = 0; i < n; i++)
+		if (dup2(high + i, i) < 0)
+			return err_errno(e, "place descriptor %d", i);
+	if (dup3(high + n, n, O_CLOEXEC) < 0)
+		return err_errno(e, "place the sync socket");
+	c->sync = n;
+	return sbx_close_above(n, e);
+}
+
+static int step_ids(struct child *c, struct err *e)
+{
+	/* Root of the new user namespace: owner of what it will mount. */
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_errno(e, "become root of the user namespace");
+	return 0;
+}
+
+static int step_private(struct child *c, struct err *e)
+{
+	return root_make_private(c->plan, &c->root, e);
+}
+
+static int step_root(struct child *c, struct err *e)
+{
+	return root_open(c->plan, &c->root, e);
+}
+
+static int step_mounts(struct child *c, struct err *e)
+{
+	return root_mounts(c->plan, &c->root, e);
+}
+
+static int step_restrict(struct child *c, struct err *e)
+{
+	return root_restrict(c->plan, &c->root, e);
+}
+
+static int step_pivot(struct child *c, struct err *e)
+{
+	return root_enter(c->plan, &c->root, e);
+}
+
+static int step_names(struct child *c, struct err *e)
+{
+	const char *host = c->plan->hostname, *domain = c->plan->domainname;
+
+	if (host && sethostname(host, strlen(host)) < 0)
+		return err_errno(e, "hostname '%s'", host);
+	if (domain && setdomainname(domain, strlen(domain)) < 0)
+		return err_errno(e, "domainname '%s'", domain);
+	return 0;
+}
+
+static int step_drop(struct child *c, struct err *e)
+{
+	return sbx_drop(&c->plan->drop, e);
+}
+
+/* After the drop: a directory only root could enter is no place for the process (CVE-2024-21626 too). */
+static int step_cwd(struct child *c, struct err *e)
+{
+	char now[4096];
+
+	if (!c->plan->cwd)
+		return 0;
+	if (chdir(c->plan->cwd) < 0)
+		return err_errno(e, "'%s'", c->plan->cwd);
+	/* "(unreachable)/..." is what the kernel says of a directory outside of the root. */
+	if (!getcwd(now, sizeof(now)) || now[0] != '/')
+		return err_set(e, EACCES, "'%s' is outside of the root", c->plan->cwd);
+	return 0;
+}
+
+static int step_death(struct child *c, struct err *e)
+{
+	/* Ours follow their parent; credential changes clear this, so it comes after them. */
+	if (c->plan->dies_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return err_errno(e, "parent death signal");
+	return 0;
+}
+
+/* needs: the namespace a row works in; without it in the plan the row is left out. */
+static const struct {
+	const char *name;
+	int (*run)(struct child *, struct err *);
+	uint64_t needs;
+} steps[] = {
+	{"wait for the parent", step_wait,	   0	    },
+	{"signals",		    step_signals,	  0		   },
+	{"session",		    step_session,	  0		   },
+	{"descriptors",		step_descriptors, 0		   },
+	{"ids",		 step_ids,	  CLONE_NEWUSER},
+	{"mount propagation",   step_private,	    CLONE_NEWNS  },
+	{"mount root",	       step_root,	  CLONE_NEWNS  },
+	{"mount",		  step_mounts,      CLONE_NEWNS  },
+	{"restrict paths",	   step_restrict,	  CLONE_NEWNS  },
+	{"pivot",		  step_pivot,	      CLONE_NEWNS	 },
+	{"host name",	      step_names,	  CLONE_NEWUTS },
+	{"drop",		 step_drop,	    0	     },
+	{"working directory",   step_cwd,		0		 },
+	{"parent death",	 step_death,	     0	      },
+};
+
+static void report(struct child *c, const struct err *e)
+{
+	struct child_report r = {.err = *e};
+	struct err lost = ERR_INIT;
+
+	(void)sock_send(c->sync, &r, sizeof(r), NULL, 0, &lost); /* no parent, nobody to tell */
+}
+
+/* execve() along PATH, as execvpe() would, but with the plan's PATH instead of ours. */
+static int execute(const struct sbx_plan *p, struct err *e)
+{
+	const char *name = p->argv[0],
+		   *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	char full[4096];
+	int code = ENOENT;
+
+	for (const char **v = p->env; *v; v++)
+		if (strncmp(*v, "PATH=", 5) == 0)
+			path = *v + 5;
+	if (strchr(name, '/')) {
+		execve(name, (char **)p->argv, (char **)p->env);
+		return err_errno(e, "'%s'", name);
+	}
+	while (*path) {
+		size_t n = strcspn(path, ":");
+
+		if (n > 0 && n + strlen(name) + 2 < sizeof(full)) {
+			memcpy(full, path, n);
+			full[n] = '/';
+			strcpy(full + n + 1, name); /* fits: checked above */
+			execve(full, (char **)p->argv, (char **)p->env);
+			if (errno == EACCES)
+				code = EACCES;
+			else if (errno != ENOENT && errno != ENOTDIR)
+				return err_errno(e, "'%s'", full);
+		}
+		path += n + (path[n] == ':');
+	}
+	return err_set(e, code, "'%s': %s: not found in PATH", name, err_name(code));
+}
+
+_Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place, int sync)
+{
+	struct child c = {.plan = plan, .place = place, .sync = sync, .root = ROOT_STATE_INIT};
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		if ((steps[i].needs & ~plan->namespaces) || steps[i].run(&c, &e) == 0)
+			continue;
+		err_wrap(&e, "%s", steps[i].name);
+		report(&c, &e);
+		_exit(EXIT_STEP_FAILED);
+	}
+	if (!plan->argv) {
+		report(&c, &e);
+		fd_close(&c.sync);
+		init_main();
+	}
+	execute(plan, &e);
+	err_wrap(&e, "execute");
+	report(&c, &e);
+	_exit(EXIT_STEP_FAILED);
+}

@@ -1,0 +1,30 @@
+/*
+ * The child half: the process that clone3() made runs one ordered table of steps (child.c), then executes
+ * its program or becomes the sandbox's pid 1.
+ *
+ * It shares no memory with its parent, allocates nothing, and talks over one SEQPACKET socket:
+ *	parent → child   one byte: ids are mapped, groups are joined, go
+ *	child → parent   struct child_report: failed (err.code != 0) or, as pid 1, standing (code 0)
+ *	end of file      the program was executed (the socket is close-on-exec)
+ */
+#ifndef SANDBOX_CHILD_H
+#define SANDBOX_CHILD_H
+
+#include "base/err.h"
+#include "sandbox/plan.h"
+#include "sandbox/sandbox.h"
+
+struct child_report {
+	struct err err;
+};
+
+/* Never returns. */
+_Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place, int sync);
+
+/*
+ * The life of a pid 1 that has nothing else to do: reap what is orphaned, until killed. It has given up
+ * everything before. Never returns.
+ */
+_Noreturn void init_main(void);
+
+#endif

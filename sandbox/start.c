@@ -1,0 +1,180 @@
+/* The parent half of a start: clone, groups, id maps, go, report. See include/sandbox/sandbox.h. */
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/sock.h"
+#include "sandbox/child.h"
+#include "sandbox/sys.h"
+
+#define ID_MAP_BYTES 4096 /* the kernel's own limit: one page */
+
+void sbx_proc_close(struct sbx_proc *p)
+{
+	fd_close(&p->pidfd);
+	p->pid = -1;
+}
+
+static int clone_child(const struct sbx_plan *plan, const struct sbx_place *place, int sync,
+		       struct sbx_proc *ret, struct err *e)
+{
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = plan->namespaces | CLONE_PIDFD,
+		.pidfd = (uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid;
+
+	if (place->net_ns >= 0)
+		args.flags &= ~(uint64_t)CLONE_NEWNET;
+	if (place->group) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cg_clone_fd(place->group);
+	}
+	pid = sys_clone3(&args, sizeof(args));
+	if (pid < 0)
+		return err_errno(e, "clone3 with flags 0x%" PRIx64, (uint64_t)args.flags);
+	if (pid == 0)
+		child_main(plan, place, sync);
+	ret->pid = pid;
+	ret->pidfd = pidfd;
+	return 0;
+}
+
+/*
+ * The network namespace is entered by the parent before it clones, and left after: a child born in a user
+ * namespace of its own could not enter one that root made, and so has no power over it either.
+ */
+static int clone_in_net(const struct sbx_plan *plan, const struct sbx_place *place, int sync,
+			struct sbx_proc *ret, struct err *e)
+{
+	_cleanup_fd_ int home = -1;
+	int r;
+
+	if (place->net_ns < 0)
+		return clone_child(plan, place, sync, ret, e);
+	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home < 0)
+		return err_errno(e, "open own network namespace");
+	if (setns(place->net_ns, CLONE_NEWNET) < 0)
+		return err_errno(e, "enter network namespace");
+	r = clone_child(plan, place, sync, ret, e);
+	if (setns(home, CLONE_NEWNET) < 0 && r == 0)
+		r = err_errno(e, "return to own network namespace");
+	return r;
+}
+
+static int write_map(pid_t pid, const char *file, const struct sbx_idmap *maps, uint32_t n,
+		     struct err *e)
+{
+	char path[64], text[ID_MAP_BYTES];
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		int w = snprintf(text + used, sizeof(text) - used, "%u %u %u\n", maps[i].inside,
+				 maps[i].outside, maps[i].count);
+
+		if (w < 0 || (size_t)w >= sizeof(text) - used)
+			return err_set(e, E2BIG, "%s: %u ranges do not fit in a page", file, n);
+		used += (size_t)w;
+	}
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	return file_write(AT_FDCWD, path, text, e);
+}
+
+static int write_maps(const struct sbx_plan *plan, pid_t pid, struct err *e)
+{
+	int r = 0;
+
+	if (plan->n_uid_maps > 0)
+		r = write_map(pid, "uid_map", plan->uid_maps, plan->n_uid_maps, e);
+	if (r == 0 && plan->n_gid_maps > 0)
+		r = write_map(pid, "gid_map", plan->gid_maps, plan->n_gid_maps, e);
+	return r < 0 ? err_wrap(e, "id maps") : 0;
+}
+
+static int set_oom_score(const struct sbx_plan *plan, pid_t pid, struct err *e)
+{
+	char path[64], text[16];
+
+	if (!plan->has_oom_score_adj)
+		return 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	(void)snprintf(text, sizeof(text), "%d", plan->oom_score_adj);
+	return file_write(AT_FDCWD, path, text, e);
+}
+
+/* 0: the table has run. Else the child's own words. */
+static int await_report(const struct sbx_plan *plan, int sync, struct err *e)
+{
+	struct child_report rep;
+	size_t len = 0;
+	int r = sock_recv(sync, &rep, sizeof(rep), &len, NULL, 0, NULL, e);
+
+	if (r == SOCK_E_EOF)
+		return plan->argv ? 0
+				  : err_set(e, ECHILD, "the sandbox's pid 1 died while starting");
+	if (r < 0)
+		return r;
+	if (len != sizeof(rep))
+		return err_set(e, EPROTO, "report of %zu bytes from the child", len);
+	if (rep.err.code != 0) {
+		*e = rep.err;
+		e->text[sizeof(e->text) - 1] = '\0';
+		return -e->code;
+	}
+	return 0;
+}
+
+static void kill_and_reap(struct sbx_proc *p)
+{
+	(void)kill(p->pid, SIGKILL); /* not reaped yet, so the pid is still its */
+	(void)waitpid(p->pid, NULL, 0);
+	sbx_proc_close(p);
+}
+
+int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct sbx_proc *ret,
+	      struct err *e)
+{
+	_cleanup_fd_ int ours = -1, theirs = -1;
+	struct sbx_proc p = {.pid = -1, .pidfd = -1};
+	int r = sock_pair(SOCK_SEQPACKET, &ours, &theirs, e);
+
+	if (r == 0)
+		r = clone_in_net(plan, place, theirs, &p, e);
+	if (r < 0) {
+		if (p.pid > 0)
+			kill_and_reap(&p);
+		return r;
+	}
+	fd_close(&theirs);
+	r = place->group ? cg_add(place->group, p.pid, e) : 0;
+	if (r == 0)
+		r = write_maps(plan, p.pid, e);
+	if (r == 0)
+		r = set_oom_score(plan, p.pid, e);
+	if (r == 0)
+		r = sock_send(ours, "g", 1, NULL, 0, e);
+	if (r == 0)
+		r = await_report(plan, ours, e);
+	if (r < 0) {
+		kill_and_reap(&p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
