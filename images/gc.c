@@ -1,0 +1,124 @@
+/*
+ * Garbage collection: what no name and no caller keeps is removed.
+ *
+ * When any name cannot be read nothing is removed at all. An image loses its manifest first: from then
+ * on it cannot be found, so no reader meets half of one.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "images/store_private.h"
+
+struct gc {
+	struct img_store *store;
+	const char *const *keep;
+	size_t n_keep;
+	char named[IMG_LIST_MAX][IMG_DIGEST_MAX + 1];
+	size_t n_named;
+	size_t n_removed;
+};
+
+static const struct place {
+	const char *dir, *suffix;
+	bool is_image; /* counted as one removed image */
+} places[] = {
+	{"sha256",   ".json",  false},
+	{"sha256",   ".erofs", true },
+	{"unpacked", "",	 false},
+};
+
+static bool is_kept(const struct gc *gc, const char *digest)
+{
+	for (size_t i = 0; i < gc->n_named; i++)
+		if (str_is(gc->named[i], digest))
+			return true;
+	for (size_t i = 0; i < gc->n_keep; i++)
+		if (str_is(gc->keep[i], digest))
+			return true;
+	return false;
+}
+
+static int read_named(struct gc *gc, struct err *e)
+{
+	char names[IMG_LIST_MAX][IMG_NAME_MAX + 1];
+	int r = img_read_names(gc->store, names, IMG_LIST_MAX, &gc->n_named, e);
+
+	for (size_t i = 0; r == 0 && i < gc->n_named; i++)
+		r = img_read_name(gc->store, names[i], gc->named[i], e);
+	return r;
+}
+
+/* The digest if file is <hex><suffix>, else false: then it is not ours to remove. */
+static bool digest_of(const char *file, const char *suffix, char *ret_digest)
+{
+	size_t n = strlen(file), tail = strlen(suffix);
+	char digest[IMG_DIGEST_MAX + 1];
+
+	if (n != IMG_DIGEST_MAX + tail || !str_has_suffix(file, suffix))
+		return false;
+	memcpy(digest, file, IMG_DIGEST_MAX);
+	digest[IMG_DIGEST_MAX] = '\0';
+	memcpy(ret_digest, digest, sizeof(digest));
+	return img_digest_is_valid(digest);
+}
+
+static int sweep_dir(struct gc *gc, const struct place *place, DIR *dir, struct err *e)
+{
+	char digest[IMG_DIGEST_MAX + 1];
+	struct dirent *d;
+	int r;
+
+	while ((d = readdir(dir))) {
+		if (!digest_of(d->d_name, place->suffix, digest) || is_kept(gc, digest))
+			continue;
+		r = file_remove_tree(dirfd(dir), d->d_name, e);
+		if (r < 0)
+			return err_wrap(e, "%s", place->dir);
+		gc->n_removed += place->is_image;
+	}
+	return 0;
+}
+
+static int sweep(struct gc *gc, const struct place *place, struct err *e)
+{
+	int fd = openat(gc->store->dir, place->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int r;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (!dir) {
+		r = err_errno(e, "read '%s'", place->dir);
+		fd_close(&fd);
+		return r;
+	}
+	r = sweep_dir(gc, place, dir, e);
+	(void)closedir(dir);
+	return r;
+}
+
+int img_store_gc(struct img_store *s, const char *const *keep, size_t n_keep, size_t *ret_n_removed,
+		 struct err *e)
+{
+	struct gc gc = {.store = s, .keep = keep, .n_keep = n_keep};
+	_cleanup_fd_ int lock = -1;
+	int r = img_lock(s, &lock, e);
+
+	if (r == 0)
+		r = read_named(&gc, e);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(places); i++)
+		r = sweep(&gc, &places[i], e);
+	if (r < 0)
+		return err_wrap(e, "collect images");
+	*ret_n_removed = gc.n_removed;
+	return 0;
+}
