@@ -62,9 +62,11 @@ static const struct {
 	size_t offset, size;
 	bool (*is_valid)(const char *);
 } texts[] = {
+	/* clang-format off: one row per line */
 	TEXT(name, img_name_is_valid), TEXT(digest, img_digest_is_valid),
 	TEXT(python, is_program_path), TEXT(arch, is_arch),
 	TEXT(created, is_time),
+	/* clang-format on */
 };
 #undef TEXT
 
