@@ -1,0 +1,217 @@
+/* Parsers of the kernel's cgroup files: see cgroup_parse.h. */
+#include "sandbox/cgroup_parse.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+static const char *const hierarchy_names[] = {
+	[CG_CORE] = "core",
+	[CG_MEMORY] = "memory",
+	[CG_CPU] = "cpu",
+	[CG_PIDS] = "pids",
+};
+_Static_assert(ARRAY_SIZE(hierarchy_names) == CG_HIERARCHIES, "a name for each hierarchy");
+
+const char *cg_hierarchy_name(enum cg_hierarchy h)
+{
+	return hierarchy_names[h];
+}
+
+bool cg_has_word(const char *text, char sep, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = text; (at = strstr(at, word)); at += n)
+		if ((at == text || at[-1] == sep) &&
+		    (at[n] == sep || at[n] == '\0' || at[n] == '\n'))
+			return true;
+	return false;
+}
+
+bool cg_flat_value(const char *text, const char *key, uint64_t *ret)
+{
+	size_t n = strlen(key);
+	unsigned long long value;
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, n) != 0 || line[n] != ' ')
+			continue;
+		if (line[n + 1] < '0' || line[n + 1] > '9' || sscanf(line + n, "%llu", &value) != 1)
+			return false;
+		*ret = value;
+		return true;
+	}
+	return false;
+}
+
+/* ---- /proc/self/cgroup ---- */
+
+struct own {
+	const char *path[CG_HIERARCHIES]; /* borrowed from the text; NULL = not listed */
+};
+
+/* "4:memory:/a/b", "5:cpu,cpuacct:/", "0::/a" */
+static void parse_own_line(char *line, struct own *own)
+{
+	char *controllers = strchr(line, ':');
+	char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+
+	if (!path)
+		return;
+	*path++ = '\0';
+	controllers++;
+	if (*controllers == '\0')
+		own->path[CG_CORE] = path;
+	for (int h = CG_CORE + 1; h < CG_HIERARCHIES; h++)
+		if (cg_has_word(controllers, ',', hierarchy_names[h]))
+			own->path[h] = path;
+}
+
+/* ---- /proc/self/mountinfo ---- */
+
+struct mount {
+	char *root, *point; /* unescaped in place */
+	const char *type, *options;
+};
+
+/* The kernel writes blank, tab, newline and backslash of a path as \ooo. */
+static void unescape(char *s)
+{
+	char *out = s;
+
+	for (; *s; s++) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
+		    s[3] >= '0' && s[3] <= '7') {
+			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 3;
+		} else {
+			*out++ = *s;
+		}
+	}
+	*out = '\0';
+}
+
+/* Fields: id parent major:minor root point options [tags...] - type source superblock-options */
+static bool parse_mount(char *line, struct mount *ret)
+{
+	enum { ROOT = 3, POINT = 4, FIXED = 6, TYPE = 0, SUPER = 2, TAIL = 3 };
+	char *tail = strstr(line, " - ");
+	char *head_save, *tail_save, *head_field[FIXED], *tail_field[TAIL];
+
+	if (!tail)
+		return false;
+	*tail = '\0';
+	tail += 3;
+	for (int i = 0; i < FIXED; i++)
+		if (!(head_field[i] = strtok_r(i ? NULL : line, " ", &head_save)))
+			return false;
+	for (int i = 0; i < TAIL; i++)
+		if (!(tail_field[i] = strtok_r(i ? NULL : tail, " ", &tail_save)))
+			return false;
+	unescape(head_field[ROOT]);
+	unescape(head_field[POINT]);
+	*ret = (struct mount){
+		.root = head_field[ROOT],
+		.point = head_field[POINT],
+		.type = tail_field[TYPE],
+		.options = tail_field[SUPER],
+	};
+	return true;
+}
+
+/*
+ * Our group's directory as this mount shows it. False if the mount shows another part of the hierarchy
+ * (a bind mount of a container), or our group is outside of our cgroup namespace ("/../..").
+ */
+static bool place(const struct mount *m, const char *own, char out[PATH_MAX])
+{
+	size_t n = str_is(m->root, "/") ? 0 : strlen(m->root);
+	const char *below = own + n;
+
+	if (strncmp(own, m->root, n) != 0 || (*below != '/' && *below != '\0'))
+		return false;
+	if (str_is(below, "/.."))
+		return false;
+	if (str_has_prefix(below, "/../"))
+		return false;
+	if (str_is(below, "/"))
+		below = "";
+	return snprintf(out, PATH_MAX, "%s%s", m->point, below) < PATH_MAX;
+}
+
+static void use_mount(const struct mount *m, const struct own *own, struct cg_layout *layout)
+{
+	char path[PATH_MAX];
+
+	for (int h = CG_CORE; h < CG_HIERARCHIES; h++) {
+		bool is_there = h == CG_CORE
+					? str_is(m->type, "cgroup2")
+					: str_is(m->type, "cgroup") &&
+						  cg_has_word(m->options, ',', hierarchy_names[h]);
+
+		/* The first mount that serves wins: a later one is a copy in somebody's root. */
+		if (is_there && own->path[h] && layout->path[h][0] == '\0' &&
+		    place(m, own->path[h], path))
+			strcpy(layout->path[h], path);
+	}
+}
+
+int cg_layout_parse(char *mountinfo, char *self_cgroup, struct cg_layout *ret, struct err *e)
+{
+	struct cg_layout layout = {.path = {""}};
+	struct own own = {.path = {NULL}};
+	struct mount m;
+	char *line, *save;
+
+	for (line = strtok_r(self_cgroup, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		parse_own_line(line, &own);
+	for (line = strtok_r(mountinfo, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (parse_mount(line, &m))
+			use_mount(&m, &own, &layout);
+	if (layout.path[CG_CORE][0] == '\0')
+		return err_set(
+			e, ENOTSUP,
+			"cgroups: no cgroup2 mount shows our own group%s; mount it (mount -t "
+			"cgroup2 none DIR), or boot with systemd.unified_cgroup_hierarchy=1",
+			own.path[CG_CORE] ? "" : " (this kernel has no cgroup v2)");
+	*ret = layout;
+	return 0;
+}
+
+int cg_layout_resolve(struct cg_layout *layout, const char *controllers, struct err *e)
+{
+	const char *core = layout->path[CG_CORE];
+	char missing[64] = "";
+
+	for (int h = CG_CORE + 1; h < CG_HIERARCHIES; h++) {
+		const char *name = hierarchy_names[h];
+		size_t used = strlen(missing);
+
+		if (layout->path[h][0] != '\0')
+			continue;
+		if (cg_has_word(controllers, ' ', name))
+			strcpy(layout->path[h], core);
+		else
+			(void)snprintf(missing + used, sizeof(missing) - used, " %s", name);
+	}
+	if (missing[0] != '\0')
+		return err_set(
+			e, ENOTSUP,
+			"cgroups: no controller for%s: neither on a v1 mount nor given to our "
+			"group '%s' (cgroup.controllers there: '%s')",
+			missing, core, controllers);
+	return 0;
+}
+
+enum cg_mode cg_layout_mode(const struct cg_layout *layout)
+{
+	for (int h = CG_CORE + 1; h < CG_HIERARCHIES; h++)
+		if (!str_is(layout->path[h], layout->path[CG_CORE]))
+			return CG_HYBRID;
+	return CG_UNIFIED;
+}

@@ -1,0 +1,48 @@
+/*
+ * The texts of the kernel's cgroup files, as pure functions: no file is opened here.
+ *
+ *	/proc/self/mountinfo  31 23 0:35 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+ *	/proc/self/cgroup     4:memory:/our/group      (v1)      0::/our/group      (v2)
+ *	cgroup.controllers    cpu io memory pids
+ *	cpu.stat and others   usage_usec 1234
+ */
+#ifndef SANDBOX_CGROUP_PARSE_H
+#define SANDBOX_CGROUP_PARSE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sandbox/cgroup.h"
+
+/* Where our own group is in each hierarchy; "" = that controller is on no v1 mount. */
+struct cg_layout {
+	char path[CG_HIERARCHIES][PATH_MAX];
+};
+
+/* "core", "memory", "cpu", "pids": as the kernel spells them. */
+const char *cg_hierarchy_name(enum cg_hierarchy h);
+
+/*
+ * Find our own group: the mount's point and the part of our path below the mount's root. -ENOTSUP
+ * without a cgroup2 mount that shows our group. Both texts are cut up in place.
+ */
+int cg_layout_parse(char *mountinfo, char *self_cgroup, struct cg_layout *ret, struct err *e);
+
+/*
+ * Give each controller that is on no v1 mount the path of the core, if `controllers` (the
+ * cgroup.controllers of our own group there) has it; else -ENOTSUP naming all that are missing, and
+ * the layout is of no use any more.
+ */
+int cg_layout_resolve(struct cg_layout *layout, const char *controllers, struct err *e);
+
+enum cg_mode cg_layout_mode(const struct cg_layout *layout);
+
+/* Is `word` one of the words of text, separated by `sep`? */
+bool cg_has_word(const char *text, char sep, const char *word);
+
+/* The number in the line "key number". False if there is no such line. */
+bool cg_flat_value(const char *text, const char *key, uint64_t *ret);
+
+#endif

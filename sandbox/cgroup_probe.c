@@ -1,0 +1,119 @@
+/* The one look at the host: where each hierarchy is mounted, and our own group in it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "sandbox/cgroup_host.h"
+
+/* A host with thousands of containers has a mountinfo of some MB. */
+#define PROC_TEXT_MAX (16 << 20)
+
+/* /proc files tell no size and are longer than one read(2). Always NUL-terminated. */
+static int read_proc(const char *path, struct buf *text, struct err *e)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return err_errno(e, "cgroups: open '%s'", path);
+	do {
+		void *room = buf_reserve(text, 64 << 10);
+
+		if (!room)
+			return err_set(e, EFBIG, "cgroups: '%s' is too long", path);
+		n = read(fd, room, 64 << 10);
+		if (n < 0)
+			return err_errno(e, "cgroups: read '%s'", path);
+		buf_commit(text, (size_t)n);
+	} while (n > 0);
+	buf_putc(text, '\0');
+	return buf_failed(text) ? err_set(e, ENOMEM, "cgroups: read '%s': out of memory", path) : 0;
+}
+
+static int read_layout(struct cg_layout *ret, struct err *e)
+{
+	_cleanup_buf_ struct buf mounts, own;
+	int r;
+
+	buf_init(&mounts, PROC_TEXT_MAX);
+	buf_init(&own, PROC_TEXT_MAX);
+	r = read_proc("/proc/self/mountinfo", &mounts, e);
+	if (r == 0)
+		r = read_proc("/proc/self/cgroup", &own, e);
+	if (r == 0)
+		r = cg_layout_parse(mounts.data, own.data, ret, e);
+	return r;
+}
+
+/* What our own v2 group may give to its children, as one line. */
+static int resolve(struct cg_layout *layout, struct err *e)
+{
+	_cleanup_fd_ int core = -1;
+	char controllers[1024];
+	int r = file_open_dir(AT_FDCWD, layout->path[CG_CORE], &core, e);
+
+	if (r == 0)
+		r = file_read(core, "cgroup.controllers", controllers, sizeof(controllers), e);
+	if (r < 0)
+		return err_wrap(e, "cgroups: our own group");
+	return cg_layout_resolve(layout, controllers, e);
+}
+
+/* Hierarchies of one path share the descriptor. */
+static int open_own(const struct cg_layout *layout, struct cg *own, struct err *e)
+{
+	for (int h = CG_CORE; h < CG_HIERARCHIES; h++) {
+		for (int i = CG_CORE; i < h && own->dir[h] < 0; i++)
+			if (str_is(layout->path[i], layout->path[h]))
+				own->dir[h] = own->dir[i];
+		if (own->dir[h] < 0 &&
+		    file_open_dir(AT_FDCWD, layout->path[h], &own->dir[h], e) < 0)
+			return err_wrap(e, "cgroups: our own group (%s)", cg_hierarchy_name(h));
+	}
+	return 0;
+}
+
+int cg_probe(struct cg_host **ret, struct err *e)
+{
+	struct cg_host *host = calloc(1, sizeof(*host));
+	int r;
+
+	if (!host)
+		return err_set(e, ENOMEM, "cgroups: out of memory");
+	host->own = (struct cg)CG_INIT;
+	r = read_layout(&host->layout, e);
+	if (r == 0)
+		r = resolve(&host->layout, e);
+	if (r == 0)
+		r = open_own(&host->layout, &host->own, e);
+	if (r < 0) {
+		cg_host_free(host);
+		return r;
+	}
+	*ret = host;
+	return 0;
+}
+
+void cg_host_free(struct cg_host *host)
+{
+	if (!host)
+		return;
+	cg_close(&host->own);
+	free(host);
+}
+
+enum cg_mode cg_host_mode(const struct cg_host *host)
+{
+	return cg_layout_mode(&host->layout);
+}
+
+const char *cg_host_path(const struct cg_host *host, enum cg_hierarchy h)
+{
+	return host->layout.path[h];
+}
