@@ -53,7 +53,7 @@ all: $(PROGRAMS) $(B)/guest/_guest.so
 $(B)/bin/sandbox: $(call obj,$(CLI)) $(CORE_OBJ)
 $(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
 $(B)/bin/runtimed: LIBS += $(DAEMON_LIBS)
-$(B)/bin/fnctl: $(call obj,$(FNCTL) $(BASE))
+$(B)/bin/fnctl: $(call obj,$(FNCTL) runtimed/outcome.c $(BASE))
 $(B)/bin/fnctl: LIBS += $(shell pkg-config --libs libcurl libarchive 2>/dev/null)
 $(PROGRAMS):
 	@mkdir -p $(@D)
