@@ -66,7 +66,7 @@ GUEST_SRC := $(wildcard images/python/*.c) $(addprefix sandbox/,drop.c landlock.
 $(B)/guest/_guest.so: $(GUEST_SRC) $(wildcard include/*/*.h images/python/*.h sandbox/*.h)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude $(filter-out -Wundef,$(WARN)) -O2 -g -fPIC -shared \
+	@$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(filter-out -Wundef,$(WARN)) -O2 -g -fPIC -shared \
 		-fstack-protector-strong $(shell pkg-config --cflags python-3.11) -o $@ $(GUEST_SRC)
 
 $(B)/obj/llhttp/%.o: /usr/share/llhttp/%.c

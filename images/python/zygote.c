@@ -1,0 +1,199 @@
+/*
+ * The zygote's half of runtimed/zygote.h: fork children into sandboxes.
+ *
+ * Why clone3() and not fork(): the child must be born in its cgroup (a later move would leave pages
+ * charged to the zygote) and be the launcher's child (CLONE_PARENT), which waits for it. What libc's
+ * fork() would have done beside the system call is done here: the thread id that libc caches is written
+ * by the kernel, and Python's own fork hooks are called around it. Locks of libc cannot be held, since
+ * there is one thread.
+ */
+#include <Python.h>
+
+#include "images/python/guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clk.h"
+#include "base/fd.h"
+#include "base/sock.h"
+#include "sandbox/sys.h"
+
+static int open_ns(const char *path, int *ret_fd, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, "open '%s'", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int receive_setup(int *ret_memfd, struct err *e)
+{
+	union zygote_message m;
+	size_t size, n_fds;
+	int r = sock_recv(ZYGOTE_FD_CONTROL, &m, sizeof(m), &size, ret_memfd, 1, &n_fds, e);
+
+	if (r < 0)
+		return r;
+	if (r != 0 || m.type != ZYGOTE_SETUP || size != sizeof(m.plain) || n_fds != 1)
+		return err_set(e, EPROTO, "the first message is not SETUP");
+	return 0;
+}
+
+/* The namespaces are opened first and take the numbers 4 and 5, so nothing later gets those. */
+int zygote_setup(struct zygote *z, struct err *e)
+{
+	_cleanup_fd_ int memfd = -1;
+
+	if (fcntl(ZYGOTE_FD_CONTROL, F_SETFD, FD_CLOEXEC) < 0)
+		return err_errno(e, "control socket");
+	if (open_ns("/proc/self/ns/net", &z->net_ns, e) < 0 ||
+	    open_ns("/proc/self/ns/pid", &z->pid_ns, e) < 0)
+		return -e->code;
+	if (prctl(PR_GET_TID_ADDRESS, &z->tid, 0, 0, 0) < 0)
+		return err_errno(e, "prctl: address of the thread id");
+	if (receive_setup(&memfd, e) < 0)
+		return -e->code;
+	return child_map_drop(memfd, &z->drop, e);
+}
+
+int zygote_ready(const struct err *failure, struct err *e)
+{
+	struct zygote_broken broken = {.type = CHILD_BROKEN, .err = *failure};
+	struct zygote_plain ready = {.type = ZYGOTE_READY, .at_us = clk_now_us()};
+
+	if (failure->code != 0)
+		return sock_send(ZYGOTE_FD_CONTROL, &broken, sizeof(broken), NULL, 0, e);
+	return sock_send(ZYGOTE_FD_CONTROL, &ready, sizeof(ready), NULL, 0, e);
+}
+
+/* Where the next child is born. Changes nothing for the zygote's own pid. */
+static int enter(int net_ns, int pid_ns, struct err *e)
+{
+	if (setns(net_ns, CLONE_NEWNET) < 0)
+		return err_errno(e, "enter network namespace");
+	if (setns(pid_ns, CLONE_NEWPID) < 0)
+		return err_errno(e, "enter pid namespace");
+	return 0;
+}
+
+static pid_t fork_into(const struct zygote *z, int cgroup, int *ret_pidfd, struct err *e)
+{
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = CLONE_PARENT | CLONE_INTO_CGROUP | CLONE_PIDFD | CLONE_CHILD_SETTID |
+			 CLONE_CHILD_CLEARTID,
+		.pidfd = (uintptr_t)&pidfd,
+		.child_tid = (uintptr_t)z->tid,
+		.cgroup = (uint64_t)cgroup,
+	};
+	pid_t pid = sys_clone3(&args, sizeof(args));
+
+	if (pid < 0)
+		return err_errno(e, "clone3"); /* pidfd may hold a number that is no descriptor */
+	*ret_pidfd = pidfd;
+	return pid;
+}
+
+/*
+ * Python's hooks run once the child is in all its groups: the pages they write are the instance's. What
+ * is before them uses no Python.
+ */
+static void become_child(const struct zygote *z, const int fds[SPAWN_FDS], struct child_times *t)
+{
+	struct err e = ERR_INIT;
+
+	t->forked_us = clk_now_us();
+	if (child_arrive(fds, &e) < 0)
+		child_break(&e);
+	PyOS_AfterFork_Child();
+	if (child_park(z->drop, t, &e) < 0)
+		child_break(&e);
+}
+
+/* Returns 0 in the zygote, ZYGOTE_E_CHILD in the child. */
+static int spawn(const struct zygote *z, const int fds[SPAWN_FDS], struct zygote_spawned *ret,
+		 int *ret_pidfd, struct child_times *t)
+{
+	pid_t pid;
+
+	if (enter(fds[SPAWN_FD_NET], fds[SPAWN_FD_INIT], &ret->err) < 0)
+		return 0;
+	PyOS_BeforeFork();
+	pid = fork_into(z, fds[SPAWN_FD_CGROUP], ret_pidfd, &ret->err);
+	if (pid == 0) {
+		become_child(z, fds, t);
+		return ZYGOTE_E_CHILD;
+	}
+	PyOS_AfterFork_Parent();
+	ret->pid = pid > 0 ? pid : 0;
+	return 0;
+}
+
+/* Back to the zygote's own namespaces: it must not keep those of a sandbox alive. */
+static int answer(const struct zygote *z, const struct zygote_spawned *spawned, int pidfd,
+		  struct err *e)
+{
+	if (enter(z->net_ns, z->pid_ns, e) < 0)
+		return err_wrap(e, "leave the sandbox");
+	return sock_send(ZYGOTE_FD_CONTROL, spawned, sizeof(*spawned), &pidfd, pidfd >= 0, e);
+}
+
+static bool is_spawn(const union zygote_message *m, size_t size, const int *fds, size_t n_fds)
+{
+	if (size != sizeof(m->spawn) || m->type != ZYGOTE_SPAWN || n_fds != SPAWN_FDS)
+		return false;
+	/* dup3() in the child must not overwrite what it has yet to place. */
+	for (size_t i = 0; i < n_fds; i++)
+		if (fds[i] <= GUEST_FD_CONTROL + 1)
+			return false;
+	return true;
+}
+
+static void close_all(int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fd_close(&fds[i]);
+}
+
+static int serve_one(const struct zygote *z, struct child_times *t, struct err *e)
+{
+	union zygote_message m;
+	struct zygote_spawned spawned = {.type = ZYGOTE_SPAWNED};
+	int fds[SPAWN_FDS];
+	_cleanup_fd_ int pidfd = -1;
+	size_t size, n_fds;
+	int r = sock_recv(ZYGOTE_FD_CONTROL, &m, sizeof(m), &size, fds, SPAWN_FDS, &n_fds, e);
+
+	if (r == SOCK_E_EOF)
+		return ZYGOTE_E_EOF;
+	if (r < 0)
+		return r;
+	if (!is_spawn(&m, size, fds, n_fds))
+		return err_set(e, EPROTO, "message %u of %zu bytes with %zu descriptors, not SPAWN",
+			       m.type, size, n_fds);
+	spawned.slot = m.spawn.slot;
+	if (spawn(z, fds, &spawned, &pidfd, t) == ZYGOTE_E_CHILD)
+		return ZYGOTE_E_CHILD;
+	close_all(fds, SPAWN_FDS);
+	return answer(z, &spawned, pidfd, e);
+}
+
+int zygote_serve(const struct zygote *z, struct child_times *ret_times, struct err *e)
+{
+	struct child_times t = {0};
+	int r;
+
+	do
+		r = serve_one(z, &t, e);
+	while (r == 0);
+	if (r == ZYGOTE_E_CHILD)
+		*ret_times = t;
+	return r;
+}
