@@ -4,6 +4,7 @@
 #   make check        every test, one closing line       make image    Python root file systems
 #   make lint         format, layers, banned calls       make bench    tables against peers
 #   SAN=address,undefined   the same into build/san      FAST=1        leave out User-Mode Linux
+#   make fuzz FUZZ=policy SECONDS=60                     libFuzzer; seeds in tests/fuzz/corpus
 #   make install DESTDIR= PREFIX=/usr/local
 #
 # Local settings go into config.mk.
@@ -32,7 +33,7 @@ CLI := $(wildcard sandbox/cli/*.c)
 DAEMON := $(filter-out runtimed/main.c,$(wildcard runtimed/*.c))
 FNCTL := $(wildcard runtimed/fnctl/*.c)
 LLHTTP := $(addprefix /usr/share/llhttp/,api.c http.c llhttp.c)
-TESTLIB := $(wildcard tests/lib/*.c)
+TESTLIB := $(wildcard tests/lib/*.c tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIBS := $(shell pkg-config --libs libseccomp libcap jansson inih libcrypto 2>/dev/null)
@@ -104,6 +105,22 @@ check-e2e: $(E2E_TAP) ; @tools/tap-sum $^
 check-unified: $(B)/tap/unified.tap ; @tools/tap-sum $^
 check: deps-test $(UNIT_TAP) $(PRIV_TAP) $(E2E_TAP) $(UNIFIED_TAP)
 	@tools/tap-sum $(filter %.tap,$^)
+
+# libFuzzer over one entry point. New inputs stay in build/fuzz; one that found something belongs into
+# tests/fuzz/corpus/NAME, which `make check` replays.
+SECONDS ?= 60
+FUZZ_SRC = tests/fuzz/fuzz_$(FUZZ).c $(DAEMON) $(SANDBOX) $(IMAGES) $(POLICY) $(BASE)
+.PHONY: fuzz
+fuzz: deps-fuzz
+	@test -f tests/fuzz/fuzz_$(FUZZ).c || { echo "usage: make fuzz FUZZ=NAME SECONDS=N" >&2; exit 2; }
+	@mkdir -p build/fuzz/$(FUZZ).corpus
+	@echo "  CC      build/fuzz/$(FUZZ)"
+	@clang-14 -std=gnu17 -D_GNU_SOURCE -Iinclude -I. -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp \
+		-g -O1 -w -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-DFUZZ_RUN=fuzz_$(FUZZ) -o build/fuzz/$(FUZZ) \
+		tests/fuzz/main.c $(FUZZ_SRC) $(LLHTTP) $(LIBS) $(DAEMON_LIBS)
+	@build/fuzz/$(FUZZ) -max_total_time=$(SECONDS) -print_final_stats=1 -timeout=10 \
+		-artifact_prefix=build/fuzz/$(FUZZ)- build/fuzz/$(FUZZ).corpus tests/fuzz/corpus/$(FUZZ)
 
 # Packages: installed when missing, then remembered by a stamp that depends on the list.
 .PHONY: deps-build deps-test deps-bench

@@ -1,0 +1,14 @@
+/*
+ * Fuzz entry points, one a parser, one a file: tests/fuzz/fuzz_NAME.c defines fuzz_NAME(). It takes any
+ * bytes, returns 0, and aborts when something that must hold does not. test_fuzz_replay runs each over
+ * tests/fuzz/corpus/NAME/; `make fuzz FUZZ=NAME SECONDS=60` searches for new inputs.
+ */
+#ifndef TESTS_FUZZ_H
+#define TESTS_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int fuzz_policy(const uint8_t *data, size_t size);
+
+#endif
