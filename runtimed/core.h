@@ -26,6 +26,7 @@ struct core {
 	struct logs *logs;	    /* runtimed/logs.h */
 	struct front *front;	    /* runtimed/front.h */
 	struct link *link;	    /* runtimed/link.h */
+	struct codes *codes;	    /* runtimed/package.h */
 	struct pool *pool;	    /* runtimed/pool.h */
 	struct metrics *metrics;    /* runtimed/metrics.h */
 	int state_dir;		    /* STATE/core, ours to write */
