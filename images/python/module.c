@@ -258,20 +258,17 @@ static PyObject *py_init_error(PyObject *self, PyObject *payload)
 	return send_frame(self, GUEST_INIT_ERROR, NULL, 0, payload);
 }
 
-static PyObject *py_reply(PyObject *self, PyObject *const *args, Py_ssize_t n_args)
+static PyObject *py_reply(PyObject *self, PyObject *args)
 {
-	struct guest_result m = {0};
+	unsigned int status;
+	unsigned long long started_us, ended_us;
+	PyObject *payload;
+	struct guest_result m;
 
-	if (n_args != 4) {
-		PyErr_SetString(PyExc_TypeError, "reply(status, started_us, ended_us, payload)");
+	if (!PyArg_ParseTuple(args, "IKKO", &status, &started_us, &ended_us, &payload))
 		return NULL;
-	}
-	m.status = (uint32_t)PyLong_AsUnsignedLong(args[0]);
-	m.started_us = PyLong_AsUnsignedLongLong(args[1]);
-	m.ended_us = PyLong_AsUnsignedLongLong(args[2]);
-	if (PyErr_Occurred())
-		return NULL;
-	return send_frame(self, GUEST_RESULT, &m, sizeof(m), args[3]);
+	m = (struct guest_result){.status = status, .started_us = started_us, .ended_us = ended_us};
+	return send_frame(self, GUEST_RESULT, &m, sizeof(m), payload);
 }
 
 static PyObject *py_close(PyObject *self, PyObject *Py_UNUSED(none))
@@ -290,18 +287,18 @@ static PyObject *py_now_us(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
 /* --- the module --- */
 
 static PyMethodDef methods[] = {
-	{"zygote_setup",	 py_zygote_setup, METH_NOARGS, NULL},
-	{"zygote_ready",	 py_zygote_ready, METH_O, NULL},
-	{"zygote_serve",		 py_zygote_serve, METH_NOARGS, NULL},
-	{"park",py_park, METH_O, NULL},
-	{"init",		 py_init, METH_NOARGS, NULL},
-	{"ready",	  py_ready, METH_VARARGS, NULL},
-	{"init_error",     py_init_error, METH_O, NULL},
-	{"receive",		    py_receive, METH_NOARGS, NULL},
-	{"reply",		  (PyCFunction)(void (*)(void))py_reply, METH_FASTCALL, NULL},
-	{"close",		  py_close, METH_NOARGS, NULL},
-	{"now_us",	   py_now_us, METH_NOARGS, NULL},
-	{0	  },
+	{"zygote_setup", py_zygote_setup, METH_NOARGS,  NULL},
+	{"zygote_ready", py_zygote_ready, METH_O,	  NULL},
+	{"zygote_serve", py_zygote_serve, METH_NOARGS,  NULL},
+	{"park",	 py_park,	  METH_O,	  NULL},
+	{"init",	 py_init,	  METH_NOARGS,  NULL},
+	{"ready",	  py_ready,	    METH_VARARGS, NULL},
+	{"init_error",   py_init_error,   METH_O,	      NULL},
+	{"receive",	    py_receive,	METH_NOARGS,  NULL},
+	{"reply",	  py_reply,	    METH_VARARGS, NULL},
+	{"close",	  py_close,	    METH_NOARGS,	 NULL},
+	{"now_us",	   py_now_us,	      METH_NOARGS,  NULL},
+	{NULL,	       NULL,	     0,		NULL},
 };
 
 static int module_exec(PyObject *self)
@@ -318,7 +315,7 @@ static int module_exec(PyObject *self)
 
 static PyModuleDef_Slot slots[] = {
 	{Py_mod_exec, module_exec},
-	{0	  },
+	{0,	    NULL	},
 };
 
 static struct PyModuleDef definition = {
