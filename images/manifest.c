@@ -53,22 +53,21 @@ static bool is_time(const char *time)
 	return true;
 }
 
-#define TEXT(field, check)                                                                         \
-	{                                                                                          \
-#field, offsetof(struct img, field), sizeof(((struct img *)0)->field), check       \
-	}
+#define FIELD(f) offsetof(struct img, f), sizeof(((struct img *)0)->f)
+
+/* clang-format off */
 static const struct {
 	const char *key;
 	size_t offset, size;
 	bool (*is_valid)(const char *);
 } texts[] = {
-	/* clang-format off: one row per line */
-	TEXT(name, img_name_is_valid), TEXT(digest, img_digest_is_valid),
-	TEXT(python, is_program_path), TEXT(arch, is_arch),
-	TEXT(created, is_time),
-	/* clang-format on */
+	{"name", FIELD(name), img_name_is_valid},
+	{"digest", FIELD(digest), img_digest_is_valid},
+	{"python", FIELD(python), is_program_path},
+	{"arch", FIELD(arch), is_arch},
+	{"created", FIELD(created), is_time},
 };
-#undef TEXT
+/* clang-format on */
 
 static const struct {
 	const char *key;

@@ -86,26 +86,26 @@ START_TEST(image_is_found_by_name_and_by_digest)
 }
 END_TEST
 
-/* clang-format off: it aligns such tables with a mixture of tabs and spaces */
+/* clang-format off */
 static const struct {
 	const char *name;
 	int code;
 } lookups[] = {
-	{"other",								    ENOENT},
-	{"sha256:" THREE,							    ENOENT},
-	{"",									 EINVAL},
-	{"..",								       EINVAL},
-	{"../names/py",							      EINVAL},
-	{"/etc/passwd",							      EINVAL},
-	{".py",								      EINVAL},
-	{"-py",								      EINVAL},
-	{"Py",								       EINVAL},
-	{"py\n",								     EINVAL},
-	{ONE "x",								    EINVAL}, /* a name has 64 characters at most */
-	{"sha256:",								  EINVAL},
-	{"sha256:" ONE "0",							  EINVAL},
+	{"other", ENOENT},
+	{"sha256:" THREE, ENOENT},
+	{"", EINVAL},
+	{"..", EINVAL},
+	{"../names/py", EINVAL},
+	{"/etc/passwd", EINVAL},
+	{".py", EINVAL},
+	{"-py", EINVAL},
+	{"Py", EINVAL},
+	{"py\n", EINVAL},
+	{ONE "x", EINVAL}, /* a name has 64 characters at most */
+	{"sha256:", EINVAL},
+	{"sha256:" ONE "0", EINVAL},
 	{"sha256:../../../../../../../../../../../../../../../../../../../etc/pass", EINVAL},
-	{"sha256:7692C3AD3540BB803C020B3AEE66CD8887123234EA0C6E7143C0ADD73FF431ED",  EINVAL},
+	{"sha256:7692C3AD3540BB803C020B3AEE66CD8887123234EA0C6E7143C0ADD73FF431ED", EINVAL},
 };
 /* clang-format on */
 
