@@ -1,6 +1,9 @@
 /*
  * Settings of the daemon: one table (config.c) gives key, unit, default, range and help; the file
  * (INI, one [runtimed] section), the man page and --help come from it. Unknown keys are refused.
+ *
+ * A key has the name of its field here, without "_us": a time is written with its unit ("250ms", "10m"),
+ * sizes may have one ("64M"), truth is "yes" or "no".
  */
 #ifndef RUNTIMED_CONFIG_H
 #define RUNTIMED_CONFIG_H
@@ -19,14 +22,14 @@ struct config {
 	char run_dir[CONFIG_PATH_MAX + 1];
 	char images_dir[CONFIG_PATH_MAX + 1];
 	char policy_dir[CONFIG_PATH_MAX + 1];
-	char region[CONFIG_WORD_MAX + 1];     /* of ARNs: "local-1" */
-	char account[CONFIG_WORD_MAX + 1];    /* of ARNs: "000000000000" */
-	uint64_t listen_port;		      /* loopback TCP; 0 = a free one, written to RUN/port */
-	uint64_t core_uid;		      /* the core runs as this uid and gid */
-	uint64_t uid_base;		      /* first host id of instances; 65536 each */
+	char region[CONFIG_WORD_MAX + 1];  /* of ARNs: "local-1" */
+	char account[CONFIG_WORD_MAX + 1]; /* of ARNs: "000000000000" */
+	uint64_t listen_port;		   /* loopback TCP; 0 = a free one, written to RUN/port */
+	uint64_t core_uid;		   /* the core runs as this uid and gid */
+	uint64_t uid_base;		   /* first host id of instances; 65536 each */
 	/* pool */
-	uint64_t prefork_children;  /* waiting per image */
-	uint64_t instances_max;	    /* all functions together */
+	uint64_t prefork_children; /* waiting per image */
+	uint64_t instances_max;	   /* all functions together */
 	uint64_t instances_per_function_max;
 	uint64_t keep_alive_us;	    /* idle instance is stopped after this */
 	uint64_t freeze_after_us;   /* idle instance is frozen after this */

@@ -16,20 +16,22 @@
 #include "runtimed/func.h"
 
 #include "runtimed/launch.h"
+#include "runtimed/sigv4.h"
 
 struct core {
 	uv_loop_t loop;
 	struct config cfg;
 	struct launch_hello hello; /* images, cgroup mode */
 	struct funcs *funcs;
-	struct store *store;	    /* runtimed/store.h */
-	struct logs *logs;	    /* runtimed/logs.h */
-	struct front *front;	    /* runtimed/front.h */
-	struct link *link;	    /* runtimed/link.h */
-	struct codes *codes;	    /* runtimed/package.h */
-	struct pool *pool;	    /* runtimed/pool.h */
-	struct metrics *metrics;    /* runtimed/metrics.h */
-	int state_dir;		    /* STATE/core, ours to write */
+	struct store *store;	 /* runtimed/store.h */
+	struct logs *logs;	 /* runtimed/logs.h */
+	struct front *front;	 /* runtimed/front.h */
+	struct link *link;	 /* runtimed/link.h */
+	struct codes *codes;	 /* runtimed/package.h */
+	struct pool *pool;	 /* runtimed/pool.h */
+	struct metrics *metrics; /* runtimed/metrics.h */
+	struct sigv4_key key;	 /* the root key: who may speak over TCP */
+	int state_dir;		 /* STATE/core, ours to write */
 	bool is_draining;
 };
 
