@@ -61,6 +61,12 @@ $(PROGRAMS):
 	@echo "  LD      $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+# The load generator of bench, and of tests that need load.
+$(B)/tools/bench_load: $(call obj,tools/bench_load.c $(BASE))
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^
+
 # The guest extension: the child half and the guest, libc and Python's ABI alone, never sanitised.
 GUEST_SRC := $(wildcard images/python/*.c) $(addprefix sandbox/,drop.c landlock.c sys.c) \
 	$(addprefix sandbox/base/,err.c fd.c clk.c sock.c)
@@ -90,7 +96,8 @@ $(B)/tap/unit/%.tap: $(B)/tests/unit/%
 	@tools/tap-run $@ $<
 $(B)/tap/priv/%.tap: $(B)/tests/priv/% | $(PROGRAMS)
 	@tools/tap-run $@ $<
-$(B)/tap/e2e/%.tap: tests/e2e/% $(PROGRAMS) $(B)/guest/_guest.so image
+$(B)/tap/e2e/%.tap: tests/e2e/% $(PROGRAMS) $(B)/guest/_guest.so $(B)/tools/bench_load \
+		tools/daemon.py $(wildcard tests/e2e/lib.py) | image
 	@BIN=$(CURDIR)/$(B)/bin tools/tap-run $@ $<
 $(B)/tap/unified.tap: $(PROGRAMS) $(PRIV) tools/uml-run
 	@tools/tap-run $@ tools/uml-run $(B)
@@ -127,7 +134,7 @@ fuzz: deps-fuzz
 deps-%: ; @tools/deps $*
 demo: all image ; @BIN=$(CURDIR)/$(B)/bin tools/demo
 image: $(B)/guest/_guest.so ; @images/build $(B)/guest/_guest.so build/images
-bench: all image deps-bench ; @BIN=$(CURDIR)/$(B)/bin tools/bench
+bench: all image deps-bench $(B)/tools/bench_load ; @BIN=$(CURDIR)/$(B)/bin tools/bench
 lint: ; @tools/lint
 compdb: ; @tools/compdb '$(CC) $(ALL_CFLAGS)'
 clean: ; rm -rf build
