@@ -33,6 +33,28 @@ struct child {
 	struct root_state root;
 };
 
+int child_descriptors(const int *fds, int n, int *sync, struct err *e)
+{
+	int moved[SBX_STDIO_MAX], high;
+
+	/* Out of the way first: a source may sit where another's target is. */
+	for (int i = 0; i < n; i++) {
+		moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, n + 1);
+		if (moved[i] < 0)
+			return err_errno(e, "move descriptor %d", fds[i]);
+	}
+	high = fcntl(*sync, F_DUPFD_CLOEXEC, n + 1);
+	if (high < 0)
+		return err_errno(e, "move the sync socket");
+	for (int i = 0; i < n; i++)
+		if (dup2(moved[i], i) < 0)
+			return err_errno(e, "place descriptor %d", i);
+	if (dup3(high, n, O_CLOEXEC) < 0)
+		return err_errno(e, "place the sync socket");
+	*sync = n;
+	return sbx_close_above(n, e);
+}
+
 static int step_wait(struct child *c, struct err *e)
 {
 	char go;
@@ -64,28 +86,14 @@ static int step_session(struct child *c, struct err *e)
 	return 0;
 }
 
-/* Move the given descriptors to 0..n-1 and close all others but the sync socket, put right behind. */
 static int step_descriptors(struct child *c, struct err *e)
 {
-	int n = c->place->n_fds, high = 64;
-
-	/* Out of the way first: a source may sit where another target is. */
-	for (int i = 0; i < n; i++)
-		if (dup3(c->place->fds[i], high + i, O_CLOEXEC) < 0)
-			return err_errno(e, "move descriptor %d", c->place->fds[i]);
-	if (c->sync != high + n && dup3(c->sync, high + n, O_CLOEXEC) < 0)
-		return err_errno(e, "move the sync socket");
-	for (int i = 0; i < n; i++)
-		if (dup2(high + i, i) < 0)
-			return err_errno(e, "place descriptor %d", i);
-	if (dup3(high + n, n, O_CLOEXEC) < 0)
-		return err_errno(e, "place the sync socket");
-	c->sync = n;
-	return sbx_close_above(n, e);
+	return child_descriptors(c->place->fds, c->place->n_fds, &c->sync, e);
 }
 
 static int step_ids(struct child *c, struct err *e)
 {
+	(void)c;
 	/* Root of the new user namespace: owner of what it will mount. */
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_errno(e, "become root of the user namespace");

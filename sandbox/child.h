@@ -18,6 +18,12 @@ struct child_report {
 	struct err err;
 };
 
+/*
+ * Make fds[0..n) the descriptors 0..n-1, *sync the next (close-on-exec), and close all others. n is at
+ * most SBX_STDIO_MAX.
+ */
+int child_descriptors(const int *fds, int n, int *sync, struct err *e);
+
 /* Never returns. */
 _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place, int sync);
 

@@ -89,21 +89,27 @@ static int check_path(const char *what, const char *path, struct err *e)
 	return 0;
 }
 
+void sbx_plan_set_instance(struct sbx_plan *p, uint32_t uid_base, uint64_t scratch_bytes)
+{
+	struct sbx_idmap map = {.inside = 0, .outside = uid_base, .count = SBX_FUNCTION_IDS};
+	uint64_t inodes = scratch_bytes / BYTES_PER_INODE;
+
+	p->uid_maps[0] = p->gid_maps[0] = map;
+	p->root.scratch_bytes = scratch_bytes;
+	p->root.scratch_inodes = inodes < INODES_MIN ? INODES_MIN : inodes;
+}
+
 static int fill(struct sbx_plan *p, const struct sbx_function *f, struct err *e)
 {
-	struct sbx_idmap map = {.inside = 0, .outside = f->uid_base, .count = SBX_FUNCTION_IDS};
-	uint64_t inodes = f->scratch_bytes / BYTES_PER_INODE;
 
 	p->namespaces = FUNCTION_NAMESPACES;
-	p->uid_maps[0] = p->gid_maps[0] = map;
 	p->n_uid_maps = p->n_gid_maps = 1;
 	p->hostname = "function";
 	p->root = (struct sbx_root){
 		.lower = arena_strdup(p->arena, f->image_root),
 		.stage = arena_strdup(p->arena, f->stage),
-		.scratch_bytes = f->scratch_bytes,
-		.scratch_inodes = inodes < INODES_MIN ? INODES_MIN : inodes,
 	};
+	sbx_plan_set_instance(p, f->uid_base, f->scratch_bytes);
 	p->mounts = arena_get(p->arena, sizeof(function_mounts));
 	if (!p->root.lower || !p->root.stage || !p->mounts)
 		return err_set(e, ENOMEM, "plan");

@@ -162,7 +162,7 @@ int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct
 		return r;
 	}
 	fd_close(&theirs);
-	r = place->group ? cg_add(place->group, p.pid, e) : 0;
+	r = place->group ? cg_add_rest(place->group, p.pid, e) : 0;
 	if (r == 0)
 		r = write_maps(plan, p.pid, e);
 	if (r == 0)

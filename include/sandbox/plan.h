@@ -100,6 +100,9 @@ struct sbx_function {
 
 int sbx_plan_for_function(const struct sbx_function *f, struct sbx_plan **ret, struct err *e);
 
+/* The parts of such a plan that differ between instances of one image. */
+void sbx_plan_set_instance(struct sbx_plan *p, uint32_t uid_base, uint64_t scratch_bytes);
+
 /* What the function's process gives up: shared by all instances, sent to zygotes. */
 void sbx_drop_for_function(const struct pol_program *filter, struct sbx_drop *ret);
 

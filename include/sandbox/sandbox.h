@@ -39,6 +39,14 @@ int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct
 	      struct err *e);
 void sbx_proc_close(struct sbx_proc *p);
 
+/*
+ * Execute argv[0] in a standing sandbox, as root of its user namespace and with all its capabilities: for
+ * a program of ours that drops them itself. init_pidfd is the sandbox's pid 1, place->group its group. Blocks
+ * until executed. The new process is a child of the caller.
+ */
+int sbx_enter(int init_pidfd, const struct sbx_place *place, const char *const *argv,
+	      const char *const *env, struct sbx_proc *ret, struct err *e);
+
 /* Fill an empty directory with the minimal /dev: null zero full random urandom, fd links, shm, pts. */
 int sbx_dev_fill(int dirfd, struct err *e);
 

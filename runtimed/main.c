@@ -1,0 +1,106 @@
+/* The daemon's program: options, then the launcher; started by itself, one of the other roles. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "runtimed/config.h"
+#include "runtimed/launcher.h"
+#include "runtimed/role.h"
+
+static const struct option options[] = {
+	{"state",  required_argument, NULL, 's'},
+	{"run",	   required_argument, NULL, 'r'},
+	{"config", required_argument, NULL, 'c'},
+	{"set",	   required_argument, NULL, 'S'},
+	{"role",   required_argument, NULL, 'R'},
+	{"help",   no_argument,	      NULL, 'h'},
+	{NULL,	   0,		      NULL, 0  },
+};
+
+static void usage(FILE *out)
+{
+	fputs("usage: runtimed --state DIR --run DIR [--config FILE] [--set KEY=VALUE]...\n"
+	      "\n"
+	      "Serves functions on DIR/runtimed.sock and a loopback port (see runtimed(8)).\n"
+	      "SIGTERM drains and removes everything. Keys of the configuration file:\n\n",
+	      out);
+	config_print(out);
+}
+
+/* "key=value" from the command line; the string is ours to cut. */
+static int set(struct config *cfg, char *pair, struct err *e)
+{
+	char *value = pair;
+
+	while (*value && *value != '=')
+		value++;
+	if (!*value)
+		return err_set(e, 22, "--set '%s': no '='", pair);
+	*value++ = '\0';
+	return config_set(cfg, pair, value, e);
+}
+
+static int apply(struct config *cfg, int option, char *arg, struct err *e)
+{
+	switch (option) {
+	case 's':
+		return config_set(cfg, "state", arg, e);
+	case 'r':
+		return config_set(cfg, "run", arg, e);
+	case 'c':
+		return config_read(cfg, arg, e);
+	case 'S':
+		return set(cfg, arg, e);
+	default:
+		return err_set(e, 22, "see --help");
+	}
+}
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+} roles[] = {{"core", core_main}, {"unpack", unpack_main}};
+
+static int run_role(const char *name)
+{
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (str_is(roles[i].name, name))
+			return roles[i].run();
+	fprintf(stderr, "runtimed: no role '%s'\n", name);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	struct config cfg;
+	struct err e = ERR_INIT;
+	int c;
+
+	log_open("runtimed", LOG_INFO);
+	config_init(&cfg);
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'R')
+			return run_role(optarg);
+		if (c == 'h') {
+			usage(stdout);
+			return EXIT_SUCCESS;
+		}
+		if (c == '?' || apply(&cfg, c, optarg, &e) < 0) {
+			if (c != '?')
+				log_err(&e);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		log_line(LOG_ERROR, "unexpected argument '%s', see --help", argv[optind]);
+		return 2;
+	}
+	if (geteuid() != 0) {
+		log_line(LOG_ERROR, "needs root: it makes namespaces, mounts and cgroups");
+		return EXIT_FAILURE;
+	}
+	return launcher_main(&cfg);
+}

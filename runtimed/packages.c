@@ -1,0 +1,233 @@
+/*
+ * Unpack workers: a package is opened by a process of its own, which holds nothing but the file, an empty
+ * directory and a socket for its verdict. The launcher starts it, believes its exit and its verdict, and
+ * moves the directory into the code store.
+ */
+#include "runtimed/launcher.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clk.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sock.h"
+#include "runtimed/codestore.h"
+#include "runtimed/role.h"
+
+#define WORKERS_MAX 2
+#define QUEUE_MAX   64
+
+struct job {
+	struct launcher *l;
+	struct launch_unpack m;
+	int package;
+	int result; /* our end */
+	struct sbx_proc proc;
+	struct watch exited;
+	struct list link;
+};
+
+struct packages {
+	struct list waiting, running;
+	uint32_t n_waiting, n_running;
+};
+
+static void answer(struct launcher *l, uint64_t id, const struct launch_unpacked *verdict,
+		   const struct err *e)
+{
+	struct launch_unpacked m = {0};
+
+	if (verdict)
+		m = *verdict;
+	m.type = LAUNCH_UNPACKED;
+	m.job = id;
+	if (e)
+		m.err = *e;
+	launcher_send(l, &m, sizeof(m), NULL, 0);
+}
+
+static void job_free(struct job *j)
+{
+	list_del(&j->link);
+	watch_drop(&j->exited);
+	fd_close(&j->package);
+	fd_close(&j->result);
+	sbx_proc_close(&j->proc);
+	free(j);
+}
+
+/* The worker's verdict, or what its silence means. */
+static int verdict_of(struct job *j, int status, struct launch_unpacked *ret, struct err *e)
+{
+	size_t len = 0;
+	int r = sock_recv(j->result, ret, sizeof(*ret), &len, NULL, 0, NULL, e);
+
+	if (r == SOCK_E_EOF)
+		return WIFSIGNALED(status)
+			       ? err_set(e, ENOEXEC, "package: the unpacker was killed by signal %d",
+					 WTERMSIG(status))
+			       : err_set(e, ENOEXEC, "package: the unpacker failed without a word");
+	if (r == 0 && len != sizeof(*ret))
+		r = err_set(e, EPROTO, "package: bad verdict");
+	if (r < 0)
+		return r;
+	ret->err.text[sizeof(ret->err.text) - 1] = '\0';
+	if (ret->err.code) {
+		*e = ret->err;
+		return -e->code;
+	}
+	return 0;
+}
+
+static void run_next(struct launcher *l);
+
+static void on_worker_exit(void *arg)
+{
+	struct job *j = arg;
+	struct launcher *l = j->l;
+	struct launch_unpacked verdict = {0};
+	struct err e = ERR_INIT, lost = ERR_INIT;
+	int status = 0, r;
+
+	(void)waitpid(j->proc.pid, &status, 0);
+	j->proc.pid = -1;
+	r = verdict_of(j, status, &verdict, &e);
+	if (r == 0)
+		r = codestore_commit(l->code, j->m.job, j->m.code, &e);
+	else if (codestore_abort(l->code, j->m.job, &lost) < 0)
+		log_err(&lost);
+	answer(l, j->m.job, &verdict, r < 0 ? &e : NULL);
+	job_free(j);
+	l->packages->n_running--;
+	run_next(l);
+}
+
+static int memfd_text(const char *text, int *ret, struct err *e)
+{
+	_cleanup_fd_ int fd = memfd_create("module", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, "memfd_create");
+	if (file_write_all(fd, text, strlen(text) + 1, e) < 0)
+		return -e->code;
+	*ret = fd_steal(&fd);
+	return 0;
+}
+
+static int start_worker(struct job *j, struct err *e)
+{
+	struct launcher *l = j->l;
+	const struct sbx_drop *d = l->host.unpack_drop;
+	_cleanup_fd_ int dir = -1, theirs = -1, module = -1;
+	_cleanup_fd_ int drop = memfd_create("drop", MFD_CLOEXEC);
+	struct sbx_place place = {.group = &l->host.zygotes, .net_ns = -1, .n_fds = UNPACK_FDS};
+	int r = drop < 0 ? err_errno(e, "memfd_create") : file_write_all(drop, d, sizeof(*d), e);
+
+	if (r == 0)
+		r = memfd_text(j->m.module, &module, e);
+	if (r == 0)
+		r = sock_pair(SOCK_SEQPACKET, &j->result, &theirs, e);
+	if (r == 0)
+		r = codestore_begin(l->code, j->m.job, d->uid, &dir, e);
+	if (r < 0)
+		return r;
+	memcpy(place.fds,
+	       (int[]){STDIN_FILENO, STDERR_FILENO, STDERR_FILENO, j->package, dir, theirs, drop,
+		       module},
+	       UNPACK_FDS * sizeof(int));
+	r = role_start("unpack", d, &place, &j->proc, e);
+	if (r == 0)
+		r = watch_add(l->watches, &j->exited, j->proc.pidfd, on_worker_exit, j, e);
+	return r;
+}
+
+static void run_next(struct launcher *l)
+{
+	struct packages *ps = l->packages;
+	struct err e = ERR_INIT, lost = ERR_INIT;
+
+	while (ps->n_running < WORKERS_MAX && !list_is_empty(&ps->waiting)) {
+		struct job *j = container_of(ps->waiting.next, struct job, link);
+
+		list_del(&j->link);
+		ps->n_waiting--;
+		list_add_tail(&ps->running, &j->link);
+		if (start_worker(j, &e) == 0) {
+			ps->n_running++;
+			continue;
+		}
+		if (codestore_abort(l->code, j->m.job, &lost) < 0)
+			log_err(&lost);
+		answer(l, j->m.job, NULL, &e);
+		job_free(j);
+	}
+}
+
+void packages_unpack(struct launcher *l, const struct launch_unpack *m, int *fd)
+{
+	struct packages *ps = l->packages;
+	struct err e = ERR_INIT;
+	struct job *j;
+
+	if (ps->n_waiting == QUEUE_MAX || !(j = calloc(1, sizeof(*j)))) {
+		err_set(&e, EAGAIN, "package: %d are waiting already", QUEUE_MAX);
+		answer(l, m->job, NULL, &e);
+		return;
+	}
+	*j = (struct job){.l = l, .m = *m, .package = fd_steal(fd), .result = -1, .proc = {-1, -1}};
+	j->m.module[sizeof(j->m.module) - 1] = '\0';
+	list_add_tail(&ps->waiting, &j->link);
+	ps->n_waiting++;
+	run_next(l);
+}
+
+void packages_forget(struct launcher *l, const struct launch_forget *m)
+{
+	struct err e = ERR_INIT;
+
+	if (codestore_forget(l->code, m->code, &e) < 0)
+		log_err(&e);
+}
+
+int packages_open(struct launcher *l, struct err *e)
+{
+	struct packages *ps = calloc(1, sizeof(*ps));
+
+	if (!ps)
+		return err_set(e, ENOMEM, "packages");
+	list_init(&ps->waiting);
+	list_init(&ps->running);
+	l->packages = ps;
+	return 0;
+}
+
+void packages_close(struct launcher *l)
+{
+	struct packages *ps = l->packages;
+
+	if (!ps)
+		return;
+	list_for_each(pos, &ps->waiting)
+		job_free(container_of(pos, struct job, link));
+	list_for_each(pos, &ps->running) {
+		struct job *j = container_of(pos, struct job, link);
+		struct err e = ERR_INIT;
+
+		(void)kill(j->proc.pid, SIGKILL);
+		(void)waitpid(j->proc.pid, NULL, 0);
+		if (codestore_abort(l->code, j->m.job, &e) < 0)
+			log_err(&e);
+		job_free(j);
+	}
+	free(ps);
+	l->packages = NULL;
+}

@@ -1,0 +1,32 @@
+/*
+ * The roles of the program `runtimed`, each a process of its own, started by fork and exec of
+ * /proc/self/exe: a fresh address space, and descriptors at fixed places.
+ */
+#ifndef RUNTIMED_ROLE_H
+#define RUNTIMED_ROLE_H
+
+/* The core's descriptors behind 0, 1, 2. */
+enum core_fd {
+	CORE_FD_LAUNCHER = 3, /* SEQPACKET, runtimed/launch.h */
+	CORE_FD_CONFIG,	      /* memfd: struct config */
+	CORE_FD_UNIX,	      /* listening */
+	CORE_FD_TCP,	      /* listening */
+	CORE_FD_STATE,	      /* STATE/core */
+	CORE_FD_KEY,	      /* STATE/root-key, read-only */
+	CORE_FDS
+};
+
+/* The package worker's. */
+enum unpack_fd {
+	UNPACK_FD_PACKAGE = 3, /* regular file, read-only */
+	UNPACK_FD_DIR,	       /* empty directory to fill */
+	UNPACK_FD_RESULT,      /* SEQPACKET: one struct launch_unpacked */
+	UNPACK_FD_DROP,	       /* memfd: struct sbx_drop */
+	UNPACK_FD_MODULE,      /* memfd: the module's name, NUL-terminated */
+	UNPACK_FDS
+};
+
+int core_main(void);
+int unpack_main(void);
+
+#endif

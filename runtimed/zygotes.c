@@ -1,0 +1,332 @@
+/*
+ * One zygote per image, the launcher's side: start, spawn, rotate. Messages: include/runtimed/zygote.h.
+ *
+ * Rotation: hash seed and memory layout are the same in all children of a zygote, so it is replaced after a
+ * number of forks or an hour. The successor warms up beside it and takes over when ready; the old one sees its
+ * socket close and exits. Its children are the launcher's, so nothing else changes for them.
+ */
+#include "runtimed/launcher.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clk.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sock.h"
+#include "runtimed/zygote.h"
+
+#define CAP_BIT(n) (UINT64_C(1) << (n))
+
+/* setns(2) into sandboxes, and the pidfds that name them. */
+#define ZYGOTE_CAPS (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_PTRACE))
+
+/* A zygote that dies sooner than this after its start is not started again at once but given up. */
+#define ZYGOTE_SOUND_US (2 * CLK_US_PER_SEC)
+
+struct zygote {
+	struct launcher *l;
+	uint32_t image;
+	struct sbx_proc proc;
+	int sock;
+	struct watch sock_watch, proc_watch;
+	struct zygote *successor; /* warming up, or NULL */
+	uint64_t started_us;
+	uint64_t n_forks;
+	uint32_t n_asked; /* spawns not answered yet */
+	bool is_ready;
+	bool is_retired;
+};
+
+static int zygote_start(struct launcher *l, uint32_t image, struct zygote **ret, struct err *e);
+
+static void zygote_forget(struct zygote *z)
+{
+	watch_drop(&z->sock_watch);
+	watch_drop(&z->proc_watch);
+	fd_close(&z->sock);
+	sbx_proc_close(&z->proc);
+	free(z);
+}
+
+/* A retired one that owes no answer sees its socket close, and exits. */
+static void let_go(struct zygote *z)
+{
+	if (!z->is_retired || z->n_asked > 0)
+		return;
+	watch_drop(&z->sock_watch);
+	fd_close(&z->sock);
+}
+
+/* The successor takes the place; the old one is let go. */
+static void take_over(struct zygote *old)
+{
+	struct zygote *new = old->successor;
+
+	old->l->zygotes[old->image] = new;
+	old->successor = NULL;
+	old->is_retired = true;
+	let_go(old);
+}
+
+static void on_ready(struct zygote *z)
+{
+	struct zygote *current = z->l->zygotes[z->image];
+
+	z->is_ready = true;
+	if (current && current->successor == z)
+		take_over(current);
+	slots_zygote_ready(z->l, z->image);
+}
+
+static void on_message(struct zygote *z, const union zygote_message *m, size_t len, int *fd,
+		       struct err *e)
+{
+	if (m->type == ZYGOTE_READY && len == sizeof(m->plain) && *fd < 0 && !z->is_ready) {
+		on_ready(z);
+	} else if (m->type == CHILD_BROKEN && len == sizeof(m->broken)) {
+		*e = m->broken.err;
+		e->text[sizeof(e->text) - 1] = '\0';
+	} else if (m->type == ZYGOTE_SPAWNED && len == sizeof(m->spawned) &&
+		   (m->spawned.err.code != 0) == (*fd < 0) &&
+		   slot_waits(z->l, m->spawned.slot, z)) {
+		z->n_asked--;
+		if (m->spawned.err.code)
+			slot_failed(z->l, (uint32_t)m->spawned.slot, &m->spawned.err);
+		else
+			slot_spawned(z->l, (uint32_t)m->spawned.slot, m->spawned.pid, fd);
+		let_go(z);
+	} else {
+		err_set(e, EPROTO, "message of type %u and %zu bytes", m->type, len);
+	}
+}
+
+static void on_sock(void *arg)
+{
+	struct zygote *z = arg;
+	union zygote_message m;
+	_cleanup_fd_ int fd = -1;
+	struct err e = ERR_INIT;
+	size_t len = 0;
+	int r = sock_recv(z->sock, &m, sizeof(m), &len, &fd, 1, NULL, &e);
+
+	if (r == 0)
+		on_message(z, &m, len, &fd, &e);
+	if (r == SOCK_E_EOF)
+		watch_drop(&z->sock_watch); /* its pidfd tells the rest */
+	if (e.code != 0) {
+		log_line(LOG_ERROR, "zygote '%s': %s", z->l->host.images[z->image].name, e.text);
+		(void)kill(z->proc.pid, SIGKILL);
+	}
+}
+
+static void restart(struct launcher *l, uint32_t image)
+{
+	struct err e = ERR_INIT;
+
+	if (!l->is_stopping && zygote_start(l, image, &l->zygotes[image], &e) < 0)
+		launcher_fail(l, &e);
+}
+
+static void on_exit_of(void *arg)
+{
+	struct zygote *z = arg;
+	struct launcher *l = z->l;
+	struct zygote *current = l->zygotes[z->image];
+	bool was_sound = z->is_retired || clk_now_us() - z->started_us > ZYGOTE_SOUND_US;
+	uint32_t image = z->image;
+	int status = 0;
+
+	(void)waitpid(z->proc.pid, &status, 0);
+	if (!z->is_retired && !l->is_stopping)
+		log_line(LOG_WARN, "zygote '%s' ended with status 0x%x", l->host.images[image].name,
+			 (unsigned int)status);
+	if (current && current->successor == z)
+		current->successor = NULL; /* tried again at the next spawn */
+	if (current == z) {
+		l->zygotes[image] = NULL;
+		if (z->successor)
+			l->zygotes[image] = z->successor;
+		else if (was_sound)
+			restart(l, image);
+	}
+	slots_zygote_gone(l, z);
+	zygote_forget(z);
+	if (!l->zygotes[image] && !l->is_stopping) {
+		struct err e = ERR_INIT;
+
+		err_set(&e, ECHILD, "zygote '%s' dies at start", l->host.images[image].name);
+		launcher_fail(l, &e);
+	}
+}
+
+static void plan_zygote(struct launcher *l, uint32_t image, struct sbx_plan *p,
+			struct sbx_mount mounts[2])
+{
+	mounts[0] = (struct sbx_mount){
+		.kind = SBX_MOUNT_FS,
+		.target = "/proc",
+		.type = "proc",
+		.source = "proc",
+		.data = "subset=pid",
+		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+	};
+	mounts[1] = (struct sbx_mount){
+		.kind = SBX_MOUNT_BIND, .target = "/dev", .source = l->host.dev_path};
+	p->namespaces = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+	p->hostname = "zygote";
+	p->root.path = l->host.image_path[image];
+	p->mounts = mounts;
+	p->n_mounts = 2;
+	p->cwd = "/";
+	p->dies_with_parent = true;
+	p->drop.umask = 022;
+	p->drop.cap_bounding = p->drop.cap_permitted = p->drop.cap_effective = ZYGOTE_CAPS;
+	p->drop.no_new_privs = true;
+}
+
+static int memfd_of(const void *data, size_t n, int *ret, struct err *e)
+{
+	_cleanup_fd_ int fd = memfd_create("drop", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, "memfd_create");
+	if (file_write_all(fd, data, n, e) < 0)
+		return -e->code;
+	*ret = fd_steal(&fd);
+	return 0;
+}
+
+static int send_setup(struct zygote *z, struct err *e)
+{
+	struct zygote_plain m = {.type = ZYGOTE_SETUP, .at_us = clk_now_us()};
+	const struct sbx_drop *d = z->l->host.function_drop;
+	_cleanup_fd_ int fd = -1;
+	int r = memfd_of(d, sizeof(*d), &fd, e);
+
+	return r < 0 ? r : sock_send(z->sock, &m, sizeof(m), &fd, 1, e);
+}
+
+static int execute(struct zygote *z, int sock, struct err *e)
+{
+	static const char *env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp",
+				    "OPENBLAS_NUM_THREADS=1", NULL};
+	const char *argv[] = {z->l->host.python[z->image], "-I", "-B",
+			      "/usr/lib/runtimed/zygote.py", NULL};
+	struct sbx_mount mounts[2];
+	struct sbx_plan plan = {.argv = argv, .env = env};
+	struct sbx_place place = {.group = &z->l->host.zygotes, .n_fds = 4};
+	_cleanup_fd_ int net = -1;
+	int r = netpool_take(&z->l->net, &net, e);
+
+	if (r < 0)
+		return r;
+	plan_zygote(z->l, z->image, &plan, mounts);
+	place.net_ns = net;
+	memcpy(place.fds, (int[]){STDIN_FILENO, STDERR_FILENO, STDERR_FILENO, sock}, 4 * sizeof(int));
+	return sbx_start(&plan, &place, &z->proc, e);
+}
+
+static int zygote_start(struct launcher *l, uint32_t image, struct zygote **ret, struct err *e)
+{
+	struct zygote *z = calloc(1, sizeof(*z));
+	_cleanup_fd_ int theirs = -1;
+	int r;
+
+	if (!z)
+		return err_set(e, ENOMEM, "zygote");
+	*z = (struct zygote){.l = l, .image = image, .sock = -1, .proc = {-1, -1}};
+	z->started_us = clk_now_us();
+	r = sock_pair(SOCK_SEQPACKET, &z->sock, &theirs, e);
+	if (r == 0)
+		r = execute(z, theirs, e);
+	if (r == 0)
+		r = send_setup(z, e);
+	if (r == 0)
+		r = watch_add(l->watches, &z->sock_watch, z->sock, on_sock, z, e);
+	if (r == 0)
+		r = watch_add(l->watches, &z->proc_watch, z->proc.pidfd, on_exit_of, z, e);
+	if (r < 0) {
+		if (z->proc.pid > 0) {
+			(void)kill(z->proc.pid, SIGKILL);
+			(void)waitpid(z->proc.pid, NULL, 0);
+		}
+		zygote_forget(z);
+		return err_wrap(e, "start zygote '%s'", l->host.images[image].name);
+	}
+	*ret = z;
+	return 0;
+}
+
+int zygotes_start(struct launcher *l, struct err *e)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < l->host.n_images; i++)
+		r = zygote_start(l, i, &l->zygotes[i], e);
+	return r;
+}
+
+static void end_one(struct zygote *z)
+{
+	if (!z)
+		return;
+	end_one(z->successor);
+	(void)kill(z->proc.pid, SIGKILL);
+	(void)waitpid(z->proc.pid, NULL, 0);
+	zygote_forget(z);
+}
+
+void zygotes_stop(struct launcher *l)
+{
+	for (uint32_t i = 0; i < l->host.n_images; i++) {
+		end_one(l->zygotes[i]);
+		l->zygotes[i] = NULL;
+	}
+}
+
+bool zygote_is_ready(const struct launcher *l, uint32_t image)
+{
+	return l->zygotes[image] && l->zygotes[image]->is_ready;
+}
+
+static void maybe_rotate(struct zygote *z)
+{
+	const struct config *cfg = z->l->cfg;
+	struct err e = ERR_INIT;
+
+	if (z->successor || (z->n_forks < cfg->zygote_forks_max &&
+			     clk_now_us() - z->started_us < cfg->zygote_age_us))
+		return;
+	if (zygote_start(z->l, z->image, &z->successor, &e) < 0)
+		log_err(&e); /* the present one still serves */
+}
+
+int zygote_spawn(struct launcher *l, uint32_t image, uint32_t slot, const int *fds,
+		 const struct zygote **ret_spawner, struct err *e)
+{
+	struct zygote_spawn m = {.type = ZYGOTE_SPAWN, .slot = slot};
+	struct zygote *z = l->zygotes[image];
+	int r;
+
+	if (!zygote_is_ready(l, image))
+		return err_set(e, EAGAIN, "zygote '%s' is not ready", l->host.images[image].name);
+	r = sock_send(z->sock, &m, sizeof(m), fds, SPAWN_FDS, e);
+	if (r == 0) {
+		z->n_forks++;
+		z->n_asked++;
+		*ret_spawner = z;
+		maybe_rotate(z);
+	}
+	return r < 0 ? err_wrap(e, "zygote '%s'", l->host.images[image].name) : 0;
+}
