@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -20,6 +19,7 @@
 #include "base/str.h"
 #include "images/store.h"
 #include "runtimed/profile.h"
+#include "runtimed/unpack.h"
 #include "sandbox/mount.h"
 #include "sandbox/sandbox.h"
 
@@ -133,8 +133,8 @@ static int mount_image(struct img_store *store, const struct img *img, int *ret,
 	if (r < 0)
 		return r;
 	(void)snprintf(source, sizeof(source), "/proc/self/fd/%d", file);
-	if (mnt_new("erofs", source, NULL,
-		    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, ret, &why) == 0)
+	if (mnt_new("erofs", source, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		    ret, &why) == 0)
 		return 0;
 	r = img_open_unpacked(store, img, &dir, e);
 	if (r == IMG_E_NONE)
@@ -188,25 +188,6 @@ static int mount_images(struct host *h, struct err *e)
 	return r;
 }
 
-/* The package worker: a uid of its own, next to the core's, and no more than unpacking takes. */
-static void unpack_limits(const struct config *cfg, struct sbx_drop *d)
-{
-	static const struct sbx_rlimit limits[] = {
-		{RLIMIT_AS,     512u << 20, 512u << 20},
-		{RLIMIT_CPU,    30,	    30	      },
-		{RLIMIT_FSIZE,  250u << 20, 250u << 20},
-		{RLIMIT_NOFILE, 32,	    32	      },
-		{RLIMIT_CORE,   0,	    0	      },
-	};
-
-	d->uid = d->gid = (uint32_t)cfg->core_uid + 1;
-	d->umask = 022;
-	d->n_rlimits = ARRAY_SIZE(limits);
-	memcpy(d->rlimits, limits, sizeof(limits));
-	d->no_new_privs = true;
-	d->has_filter = true;
-}
-
 static int compile_policies(struct host *h, struct err *e)
 {
 	_cleanup_free_ struct pol_program *python = calloc(1, sizeof(*python));
@@ -217,7 +198,8 @@ static int compile_policies(struct host *h, struct err *e)
 	h->unpack_drop = calloc(1, sizeof(*h->unpack_drop));
 	if (!python || !h->init_filter || !h->function_drop || !h->unpack_drop)
 		return err_set(e, ENOMEM, "policies");
-	unpack_limits(h->cfg, h->unpack_drop);
+	unpack_drop_init(h->unpack_drop, (uint32_t)h->cfg->core_uid + 1);
+	h->unpack_drop->has_filter = true;
 	r = profile_load(h->cfg, "python", python, e);
 	if (r == 0)
 		r = profile_load(h->cfg, "init", h->init_filter, e);
@@ -232,18 +214,22 @@ static const struct {
 	const char *name;
 	int (*run)(struct host *, struct err *);
 } steps[] = {
-	{"directories",	  open_dirs	  },
-	{"lock",	  take_lock	  },
-	{"policies",	  compile_policies},
-	{"cgroups",	  open_groups	  },
-	{"mount namespace", own_mounts	  },
-	{"devices",	  prepare_dev	  },
-	{"images",	  mount_images	  },
+	{"directories",	open_dirs	 },
+	 {"lock",		  take_lock	   },
+	{"policies",	     compile_policies},
+	 {"cgroups",	     open_groups	},
+	{"mount namespace", own_mounts      },
+	 {"devices",	     prepare_dev	},
+	{"images",	   mount_images    },
 };
 
 int host_open(struct host *h, const struct config *cfg, struct err *e)
 {
-	*h = (struct host){.cfg = cfg, .state = -1, .run = -1, .lock = -1, .group = CG_INIT,
+	*h = (struct host){.cfg = cfg,
+			   .state = -1,
+			   .run = -1,
+			   .lock = -1,
+			   .group = CG_INIT,
 			   .zygotes = CG_INIT};
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
 		if (steps[i].run(h, e) < 0)
@@ -254,8 +240,8 @@ int host_open(struct host *h, const struct config *cfg, struct err *e)
 /* Mounts first: what stays mounted cannot be removed. All failures are told, none stops the rest. */
 static void clear_run(struct host *h)
 {
-	static const char *const names[] = {"img",  "dev",	       "stage", "cgroup",
-						 "port", "runtimed.sock", "lock"};
+	static const char *const names[] = {"img",  "dev",	     "stage", "cgroup",
+					    "port", "runtimed.sock", "lock"};
 	struct err e = ERR_INIT;
 
 	for (uint32_t i = 0; i < h->n_images; i++)

@@ -26,12 +26,12 @@
 
 struct host {
 	const struct config *cfg;
-	int state, run;	     /* directories */
-	int lock;	     /* RUN/lock, held */
+	int state, run; /* directories */
+	int lock;	/* RUN/lock, held */
 	struct cg_host *cgroups;
 	char group_name[HOST_GROUP_MAX];
 	bool has_group;
-	struct cg group;     /* ours, parent of all others */
+	struct cg group; /* ours, parent of all others */
 	struct cg zygotes;
 	uint32_t n_images;
 	struct launch_image images[LAUNCH_IMAGES_MAX];

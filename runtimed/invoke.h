@@ -22,8 +22,8 @@ struct core;
 struct invocation; /* opaque to the front */
 
 struct invoke_result {
-	struct record rec;    /* outcome, times, usage, request id */
-	const char *payload;  /* reply, or JSON error object; borrowed until done() returns */
+	struct record rec;   /* outcome, times, usage, request id */
+	const char *payload; /* reply, or JSON error object; borrowed until done() returns */
 	size_t payload_size;
 	const char *log_tail; /* START, log lines, END, REPORT: the last 4 KiB; borrowed */
 	size_t log_tail_size;

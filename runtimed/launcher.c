@@ -22,6 +22,7 @@
 #include "base/sock.h"
 #include "runtimed/codestore.h"
 #include "runtimed/listen.h"
+#include "runtimed/module.h"
 #include "runtimed/role.h"
 #include "runtimed/rootkey.h"
 
@@ -81,8 +82,8 @@ static const struct {
 	size_t n_fds;
 	void (*run)(struct launcher *, const union launch_message *, int *fd);
 } messages[] = {
-	[LAUNCH_START] = {sizeof(struct launch_start), 0, on_start},
-	[LAUNCH_STOP] = {sizeof(struct launch_stop), 0, on_stop},
+	[LAUNCH_START] = {sizeof(struct launch_start),  0, on_start },
+	[LAUNCH_STOP] = {sizeof(struct launch_stop),   0, on_stop  },
 	[LAUNCH_UNPACK] = {sizeof(struct launch_unpack), 1, on_unpack},
 	[LAUNCH_FORGET] = {sizeof(struct launch_forget), 0, on_forget},
 };
@@ -93,6 +94,9 @@ static bool is_valid(const struct launcher *l, const union launch_message *m, si
 	if (m->type >= ARRAY_SIZE(messages) || !messages[m->type].run ||
 	    len != messages[m->type].size || n_fds != messages[m->type].n_fds)
 		return false;
+	if (m->type == LAUNCH_UNPACK)
+		return memchr(m->unpack.module, '\0', sizeof(m->unpack.module)) &&
+		       module_is_valid(m->unpack.module);
 	return m->type != LAUNCH_START ||
 	       (m->start.image < l->host.n_images && m->start.way < LAUNCH_WAYS);
 }
@@ -111,8 +115,8 @@ static void on_core(void *arg)
 		return;
 	}
 	if (r == 0 && !is_valid(l, &m, len, n_fds))
-		r = err_set(&e, EPROTO, "core: message of type %u, %zu bytes, %zu descriptors", m.type,
-			    len, n_fds);
+		r = err_set(&e, EPROTO, "core: message of type %u, %zu bytes, %zu descriptors",
+			    m.type, len, n_fds);
 	if (r < 0)
 		launcher_fail(l, &e);
 	else
@@ -180,7 +184,7 @@ static void raise_nofile(void)
 
 static int open_parts(struct launcher *l, struct err *e)
 {
-	int r = codestore_open(l->host.state, &l->code, e);
+	int r = codestore_open(l->host.state, 0, &l->code, e);
 
 	if (r == 0)
 		r = packages_open(l, e);
@@ -271,7 +275,7 @@ static int start_core(struct launcher *l, struct err *e)
 		       (int[]){STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, theirs, config, un, tcp,
 			       dir, key},
 		       CORE_FDS * sizeof(int));
-		r = role_start("core", d, &place, &l->core, e);
+		r = role_start("core", NULL, d, &place, &l->core, e);
 	}
 	free(d);
 	if (r == 0)
@@ -293,6 +297,7 @@ static int loop(struct launcher *l, struct err *e)
 	while (r == 0 && !l->is_done) {
 		/* Ahead of time means: only when nobody waits. A pause after a failure ends by timeout. */
 		r = watches_turn(l->watches, has_work ? 0 : 1000, e);
+		packages_tick(l);
 		has_work = !l->is_stopping && slots_prepare(l);
 	}
 	return r;
@@ -340,7 +345,10 @@ static void undo(struct launcher *l)
 
 int launcher_main(const struct config *cfg)
 {
-	struct launcher l = {.cfg = cfg, .core = {-1, -1}, .core_sock = -1, .signals = -1};
+	struct launcher l = {
+		.cfg = cfg, .core = {-1, -1},
+		      .core_sock = -1, .signals = -1
+	    };
 	struct err e = ERR_INIT;
 	int r;
 

@@ -9,15 +9,16 @@
 #include "runtimed/config.h"
 #include "runtimed/launcher.h"
 #include "runtimed/role.h"
+#include "runtimed/unpack.h"
 
 static const struct option options[] = {
 	{"state",  required_argument, NULL, 's'},
-	{"run",	   required_argument, NULL, 'r'},
+	{"run",	required_argument, NULL, 'r'},
 	{"config", required_argument, NULL, 'c'},
-	{"set",	   required_argument, NULL, 'S'},
-	{"role",   required_argument, NULL, 'R'},
-	{"help",   no_argument,	      NULL, 'h'},
-	{NULL,	   0,		      NULL, 0  },
+	{"set",	required_argument, NULL, 'S'},
+	{"role",	 required_argument, NULL, 'R'},
+	{"help",	 no_argument,	      NULL, 'h'},
+	{NULL,     0,		  NULL, 0	 },
 };
 
 static void usage(FILE *out)
@@ -59,16 +60,12 @@ static int apply(struct config *cfg, int option, char *arg, struct err *e)
 	}
 }
 
-static const struct {
-	const char *name;
-	int (*run)(void);
-} roles[] = {{"core", core_main}, {"unpack", unpack_main}};
-
-static int run_role(const char *name)
+static int run_role(const char *name, int argc, char **argv)
 {
-	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-		if (str_is(roles[i].name, name))
-			return roles[i].run();
+	if (str_is(name, "core"))
+		return core_main();
+	if (str_is(name, "unpack"))
+		return unpack_main(argc, argv);
 	fprintf(stderr, "runtimed: no role '%s'\n", name);
 	return 2;
 }
@@ -83,7 +80,7 @@ int main(int argc, char **argv)
 	config_init(&cfg);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'R')
-			return run_role(optarg);
+			return run_role(optarg, argc, argv);
 		if (c == 'h') {
 			usage(stdout);
 			return EXIT_SUCCESS;

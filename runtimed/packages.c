@@ -22,6 +22,7 @@
 #include "base/sock.h"
 #include "runtimed/codestore.h"
 #include "runtimed/role.h"
+#include "runtimed/unpack.h"
 
 #define WORKERS_MAX 2
 #define QUEUE_MAX   64
@@ -33,6 +34,7 @@ struct job {
 	int result; /* our end */
 	struct sbx_proc proc;
 	struct watch exited;
+	uint64_t deadline_us;
 	struct list link;
 };
 
@@ -41,17 +43,17 @@ struct packages {
 	uint32_t n_waiting, n_running;
 };
 
-static void answer(struct launcher *l, uint64_t id, const struct launch_unpacked *verdict,
+static void answer(struct launcher *l, uint64_t id, const struct codestore_info *info,
 		   const struct err *e)
 {
-	struct launch_unpacked m = {0};
+	struct launch_unpacked m = {.type = LAUNCH_UNPACKED, .job = id};
 
-	if (verdict)
-		m = *verdict;
-	m.type = LAUNCH_UNPACKED;
-	m.job = id;
-	if (e)
+	if (e) {
 		m.err = *e;
+	} else {
+		m.n_entries = info->n_entries;
+		m.unpacked_bytes = info->unpacked_bytes;
+	}
 	launcher_send(l, &m, sizeof(m), NULL, 0);
 }
 
@@ -66,16 +68,14 @@ static void job_free(struct job *j)
 }
 
 /* The worker's verdict, or what its silence means. */
-static int verdict_of(struct job *j, int status, struct launch_unpacked *ret, struct err *e)
+static int verdict_of(struct job *j, int status, struct unpack_result *ret, struct err *e)
 {
 	size_t len = 0;
 	int r = sock_recv(j->result, ret, sizeof(*ret), &len, NULL, 0, NULL, e);
 
 	if (r == SOCK_E_EOF)
-		return WIFSIGNALED(status)
-			       ? err_set(e, ENOEXEC, "package: the unpacker was killed by signal %d",
-					 WTERMSIG(status))
-			       : err_set(e, ENOEXEC, "package: the unpacker failed without a word");
+		return unpack_died(WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+				   WIFSIGNALED(status) ? WTERMSIG(status) : 0, e);
 	if (r == 0 && len != sizeof(*ret))
 		r = err_set(e, EPROTO, "package: bad verdict");
 	if (r < 0)
@@ -94,46 +94,35 @@ static void on_worker_exit(void *arg)
 {
 	struct job *j = arg;
 	struct launcher *l = j->l;
-	struct launch_unpacked verdict = {0};
+	struct unpack_result verdict = {0};
+	struct codestore_info info;
 	struct err e = ERR_INIT, lost = ERR_INIT;
 	int status = 0, r;
 
 	(void)waitpid(j->proc.pid, &status, 0);
 	j->proc.pid = -1;
 	r = verdict_of(j, status, &verdict, &e);
+	info = (struct codestore_info){verdict.n_entries, verdict.unpacked_bytes};
 	if (r == 0)
-		r = codestore_commit(l->code, j->m.job, j->m.code, &e);
+		r = codestore_commit(l->code, j->m.job, j->m.code, &info, &e);
 	else if (codestore_abort(l->code, j->m.job, &lost) < 0)
 		log_err(&lost);
-	answer(l, j->m.job, &verdict, r < 0 ? &e : NULL);
+	answer(l, j->m.job, &info, r < 0 ? &e : NULL);
 	job_free(j);
 	l->packages->n_running--;
 	run_next(l);
-}
-
-static int memfd_text(const char *text, int *ret, struct err *e)
-{
-	_cleanup_fd_ int fd = memfd_create("module", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return err_errno(e, "memfd_create");
-	if (file_write_all(fd, text, strlen(text) + 1, e) < 0)
-		return -e->code;
-	*ret = fd_steal(&fd);
-	return 0;
 }
 
 static int start_worker(struct job *j, struct err *e)
 {
 	struct launcher *l = j->l;
 	const struct sbx_drop *d = l->host.unpack_drop;
-	_cleanup_fd_ int dir = -1, theirs = -1, module = -1;
+	_cleanup_fd_ int dir = -1, theirs = -1;
 	_cleanup_fd_ int drop = memfd_create("drop", MFD_CLOEXEC);
-	struct sbx_place place = {.group = &l->host.zygotes, .net_ns = -1, .n_fds = UNPACK_FDS};
+	struct sbx_place place = {
+		.group = &l->host.zygotes, .net_ns = -1, .n_fds = UNPACK_FD_DROP + 1};
 	int r = drop < 0 ? err_errno(e, "memfd_create") : file_write_all(drop, d, sizeof(*d), e);
 
-	if (r == 0)
-		r = memfd_text(j->m.module, &module, e);
 	if (r == 0)
 		r = sock_pair(SOCK_SEQPACKET, &j->result, &theirs, e);
 	if (r == 0)
@@ -141,10 +130,10 @@ static int start_worker(struct job *j, struct err *e)
 	if (r < 0)
 		return r;
 	memcpy(place.fds,
-	       (int[]){STDIN_FILENO, STDERR_FILENO, STDERR_FILENO, j->package, dir, theirs, drop,
-		       module},
-	       UNPACK_FDS * sizeof(int));
-	r = role_start("unpack", d, &place, &j->proc, e);
+	       (int[]){STDIN_FILENO, STDERR_FILENO, STDERR_FILENO, j->package, dir, theirs, drop},
+	       (UNPACK_FD_DROP + 1) * sizeof(int));
+	j->deadline_us = clk_now_us() + UNPACK_DEADLINE_US;
+	r = role_start("unpack", j->m.module, d, &place, &j->proc, e);
 	if (r == 0)
 		r = watch_add(l->watches, &j->exited, j->proc.pidfd, on_worker_exit, j, e);
 	return r;
@@ -172,19 +161,48 @@ static void run_next(struct launcher *l)
 	}
 }
 
+/* The same package again: nothing to unpack, but the handler may be another. */
+static bool answer_installed(struct launcher *l, const struct launch_unpack *m)
+{
+	struct codestore_info info;
+	struct err e = ERR_INIT;
+
+	if (!codestore_has(l->code, m->code, &info))
+		return false;
+	if (codestore_find_module(l->code, m->code, m->module, &e) < 0)
+		answer(l, m->job, NULL, &e);
+	else
+		answer(l, m->job, &info, NULL);
+	return true;
+}
+
+void packages_tick(struct launcher *l)
+{
+	list_for_each (pos, &l->packages->running) {
+		struct job *j = container_of(pos, struct job, link);
+
+		if (clk_now_us() > j->deadline_us && j->proc.pid > 0)
+			(void)kill(j->proc.pid, SIGKILL); /* its exit is answered as any other */
+	}
+}
+
 void packages_unpack(struct launcher *l, const struct launch_unpack *m, int *fd)
 {
 	struct packages *ps = l->packages;
 	struct err e = ERR_INIT;
 	struct job *j;
 
+	if (answer_installed(l, m))
+		return;
+
 	if (ps->n_waiting == QUEUE_MAX || !(j = calloc(1, sizeof(*j)))) {
 		err_set(&e, EAGAIN, "package: %d are waiting already", QUEUE_MAX);
 		answer(l, m->job, NULL, &e);
 		return;
 	}
-	*j = (struct job){.l = l, .m = *m, .package = fd_steal(fd), .result = -1, .proc = {-1, -1}};
-	j->m.module[sizeof(j->m.module) - 1] = '\0';
+	*j = (struct job){
+		.l = l, .m = *m, .package = fd_steal(fd), .result = -1, .proc = {-1, -1}
+	};
 	list_add_tail(&ps->waiting, &j->link);
 	ps->n_waiting++;
 	run_next(l);
@@ -216,9 +234,9 @@ void packages_close(struct launcher *l)
 
 	if (!ps)
 		return;
-	list_for_each(pos, &ps->waiting)
+	list_for_each (pos, &ps->waiting)
 		job_free(container_of(pos, struct job, link));
-	list_for_each(pos, &ps->running) {
+	list_for_each (pos, &ps->running) {
 		struct job *j = container_of(pos, struct job, link);
 		struct err e = ERR_INIT;
 

@@ -6,6 +6,7 @@
 #include "policy/policy.h"
 #include "runtimed/config.h"
 
-int profile_load(const struct config *cfg, const char *name, struct pol_program *ret, struct err *e);
+int profile_load(const struct config *cfg, const char *name, struct pol_program *ret,
+		 struct err *e);
 
 #endif

@@ -16,17 +16,6 @@ enum core_fd {
 	CORE_FDS
 };
 
-/* The package worker's. */
-enum unpack_fd {
-	UNPACK_FD_PACKAGE = 3, /* regular file, read-only */
-	UNPACK_FD_DIR,	       /* empty directory to fill */
-	UNPACK_FD_RESULT,      /* SEQPACKET: one struct launch_unpacked */
-	UNPACK_FD_DROP,	       /* memfd: struct sbx_drop */
-	UNPACK_FD_MODULE,      /* memfd: the module's name, NUL-terminated */
-	UNPACK_FDS
-};
-
 int core_main(void);
-int unpack_main(void);
 
 #endif

@@ -44,8 +44,8 @@
 /* /tmp of a waiting child; a function that asks for another size gets a sandbox made for it. */
 #define DEFAULT_TMP_BYTES (UINT64_C(512) << 20)
 
-#define CPU_PERIOD_US 100000
-#define TASK_DIR      "/var/task"
+#define CPU_PERIOD_US	  100000
+#define TASK_DIR	  "/var/task"
 
 /* Waiting children are made a few at a time, so that a burst of starts is not kept waiting by them. */
 #define BUILDING_MAX 4
@@ -63,9 +63,9 @@ struct slot {
 	enum launch_way way;
 	uint64_t tmp_bytes;
 	const struct zygote *spawner; /* has been asked to fork and has not answered */
-	bool is_waiting;	   /* for a zygote to become ready; nothing is built yet */
-	bool has_start;		   /* an instance's: start is set */
-	bool is_started;	   /* STARTED was sent */
+	bool is_waiting;	      /* for a zygote to become ready; nothing is built yet */
+	bool has_start;		      /* an instance's: start is set */
+	bool is_started;	      /* STARTED was sent */
 	struct launch_start start;
 	uint64_t received_us;
 	char group_name[16];
@@ -109,8 +109,16 @@ int slots_open(struct launcher *l, struct err *e)
 	for (uint32_t i = 0; i < LAUNCH_IMAGES_MAX; i++)
 		list_init(&ss->parked[i]);
 	for (uint32_t i = 0; i < ss->n_slots; i++) {
-		ss->slot[i] = (struct slot){.l = l, .index = i, .init = {-1, -1}, .child = {-1, -1},
-					    .control = -1, .data = -1, .log = -1, .group = CG_INIT};
+		ss->slot[i] = (struct slot){
+			.l = l,
+			.index = i,
+			.init = {-1, -1},
+			.child = {-1, -1},
+			.control = -1,
+			.data = -1,
+			.log = -1,
+			.group = CG_INIT
+		};
 		list_add_tail(&ss->free, &ss->slot[i].link);
 	}
 	l->slots = ss;
@@ -292,9 +300,8 @@ static int plan_of(struct launcher *l, uint32_t image, struct sbx_plan **ret, st
 
 static int make_group(struct slot *s, struct err *e)
 {
-	struct cg_limits limits = {.memory_bytes = PARKED_MEMORY_BYTES,
-				   .swap_off = true,
-				   .pids_max = PARKED_PIDS};
+	struct cg_limits limits = {
+		.memory_bytes = PARKED_MEMORY_BYTES, .swap_off = true, .pids_max = PARKED_PIDS};
 	int r;
 
 	(void)snprintf(s->group_name, sizeof(s->group_name), "i%" PRIu32, s->index);
@@ -347,14 +354,16 @@ static int make_lines(struct slot *s, int theirs[3], struct err *e)
 }
 
 static void on_control(void *arg);
-static void go_on(struct slot *s);
 
 static int ask_zygote(struct slot *s, int net, const int theirs[3], struct err *e)
 {
 	int fds[SPAWN_FDS] = {
-		[SPAWN_FD_INIT] = s->init.pidfd,     [SPAWN_FD_NET] = net,
-		[SPAWN_FD_CGROUP] = cg_clone_fd(&s->group), [SPAWN_FD_CONTROL] = theirs[0],
-		[SPAWN_FD_DATA] = theirs[1],	     [SPAWN_FD_LOG] = theirs[2],
+		[SPAWN_FD_INIT] = s->init.pidfd,
+		[SPAWN_FD_NET] = net,
+		[SPAWN_FD_CGROUP] = cg_clone_fd(&s->group),
+		[SPAWN_FD_CONTROL] = theirs[0],
+		[SPAWN_FD_DATA] = theirs[1],
+		[SPAWN_FD_LOG] = theirs[2],
 	};
 
 	return zygote_spawn(s->l, s->image, s->index, fds, &s->spawner, e);
@@ -521,7 +530,8 @@ static int send_started(struct slot *s, struct err *e)
 	if (r < 0)
 		return r;
 	launcher_send(s->l, &m, sizeof(m), fds, LAUNCH_STARTED_FDS);
-	fd_close(&s->data); /* the core's alone from now on: its close must be the guest's end of file */
+	fd_close(
+		&s->data); /* the core's alone from now on: its close must be the guest's end of file */
 	fd_close(&s->log);
 	s->is_started = true;
 	return 0;
@@ -557,7 +567,8 @@ static void on_child_message(struct slot *s, const union zygote_message *m, size
 		e.text[sizeof(e.text) - 1] = '\0';
 		fail(s, &e);
 	} else {
-		err_set(&e, EPROTO, "message of type %u and %zu bytes from the instance", m->type, len);
+		err_set(&e, EPROTO, "message of type %u and %zu bytes from the instance", m->type,
+			len);
 		fail(s, &e);
 	}
 }
@@ -593,7 +604,7 @@ static struct slot *find_prepared(struct launcher *l, const struct launch_start 
 		return container_of(ss->parked[m->image].next, struct slot, link);
 	if (ss->n_building[m->image] == 0)
 		return NULL;
-	list_for_each(pos, &ss->busy) {
+	list_for_each (pos, &ss->busy) {
 		struct slot *s = container_of(pos, struct slot, link);
 
 		if (is_building(s) && !s->has_start && s->image == m->image &&
@@ -630,7 +641,7 @@ void slots_start(struct launcher *l, const struct launch_start *m)
 
 void slots_stop(struct launcher *l, uint64_t id)
 {
-	list_for_each(pos, &l->slots->busy) {
+	list_for_each (pos, &l->slots->busy) {
 		struct slot *s = container_of(pos, struct slot, link);
 
 		if (s->has_start && s->start.id == id) {
@@ -647,7 +658,7 @@ void slots_zygote_ready(struct launcher *l, uint32_t image)
 {
 	struct err e = ERR_INIT;
 
-	list_for_each(pos, &l->slots->busy) {
+	list_for_each (pos, &l->slots->busy) {
 		struct slot *s = container_of(pos, struct slot, link);
 
 		if (!s->is_waiting || s->image != image || s->state == ENDING)

@@ -55,7 +55,8 @@ void watch_drop(struct watch *w)
 
 	if (!ws)
 		return;
-	(void)epoll_ctl(ws->epoll, EPOLL_CTL_DEL, w->fd, NULL); /* only fails if it is not in there */
+	(void)epoll_ctl(ws->epoll, EPOLL_CTL_DEL, w->fd,
+			NULL); /* only fails if it is not in there */
 	for (int i = ws->at; i < ws->n_ready; i++)
 		if (ws->ready[i].data.ptr == w)
 			ws->ready[i].data.ptr = NULL;

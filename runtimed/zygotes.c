@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/mount.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -233,7 +234,8 @@ static int execute(struct zygote *z, int sock, struct err *e)
 		return r;
 	plan_zygote(z->l, z->image, &plan, mounts);
 	place.net_ns = net;
-	memcpy(place.fds, (int[]){STDIN_FILENO, STDERR_FILENO, STDERR_FILENO, sock}, 4 * sizeof(int));
+	memcpy(place.fds, (int[]){STDIN_FILENO, STDERR_FILENO, STDERR_FILENO, sock},
+	       4 * sizeof(int));
 	return sbx_start(&plan, &place, &z->proc, e);
 }
 
@@ -245,7 +247,9 @@ static int zygote_start(struct launcher *l, uint32_t image, struct zygote **ret,
 
 	if (!z)
 		return err_set(e, ENOMEM, "zygote");
-	*z = (struct zygote){.l = l, .image = image, .sock = -1, .proc = {-1, -1}};
+	*z = (struct zygote){
+		.l = l, .image = image, .sock = -1, .proc = {-1, -1}
+	    };
 	z->started_us = clk_now_us();
 	r = sock_pair(SOCK_SEQPACKET, &z->sock, &theirs, e);
 	if (r == 0)

@@ -24,7 +24,10 @@
 static const struct {
 	int flag;
 	const char *path;
-} borrowed[] = {{CLONE_NEWPID, "/proc/self/ns/pid"}, {CLONE_NEWNET, "/proc/self/ns/net"}};
+} borrowed[] = {
+	{CLONE_NEWPID, "/proc/self/ns/pid"},
+	     {CLONE_NEWNET, "/proc/self/ns/net"}
+};
 
 static int clone_there(const struct sbx_place *place, struct sbx_proc *ret, struct err *e)
 {

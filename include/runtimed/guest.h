@@ -29,9 +29,9 @@
 
 #include <stdint.h>
 
-#define GUEST_REQUEST_ID_LEN 36	   /* UUID text */
-#define GUEST_PAYLOAD_MAX    (6u << 20)  /* event or reply: 6 MiB, Lambda's limit */
-#define GUEST_CONTEXT_MAX    3583u	   /* client context, Lambda's limit */
+#define GUEST_REQUEST_ID_LEN 36		 /* UUID text */
+#define GUEST_PAYLOAD_MAX    (6u << 20)	 /* event or reply: 6 MiB, Lambda's limit */
+#define GUEST_CONTEXT_MAX    3583u	 /* client context, Lambda's limit */
 #define GUEST_INIT_MAX	     (64u << 10) /* the GUEST_INIT object */
 #define GUEST_FRAME_MAX	     (GUEST_PAYLOAD_MAX + (16u << 10))
 
@@ -60,7 +60,7 @@ struct guest_frame {
 /* Payload of GUEST_INVOKE: this, then context_size bytes, then the event to the end of the frame. */
 struct guest_invoke {
 	char request_id[GUEST_REQUEST_ID_LEN + 4]; /* NUL-terminated */
-	uint64_t deadline_us; /* CLOCK_MONOTONIC; for get_remaining_time_in_millis() */
+	uint64_t deadline_us;  /* CLOCK_MONOTONIC; for get_remaining_time_in_millis() */
 	uint32_t context_size; /* decoded client context JSON, 0 = none */
 	uint32_t reserved;
 };

@@ -105,8 +105,8 @@ struct launch_gone {
 	uint32_t type;
 	uint32_t reserved;
 	uint64_t id;
-	int32_t exit_code; /* of the guest process; -1 if a signal ended it */
-	int32_t signal;	   /* 0 if it exited */
+	int32_t exit_code;  /* of the guest process; -1 if a signal ended it */
+	int32_t signal;	    /* 0 if it exited */
 	uint64_t oom_kills; /* the kernel's count over this instance's life */
 	uint64_t memory_peak_bytes;
 	uint64_t cpu_us;
@@ -119,7 +119,8 @@ struct launch_unpack {
 	uint32_t reserved;
 	uint64_t job;
 	uint8_t code[LAUNCH_SHA256_LEN];
-	char module[LAUNCH_MODULE_MAX + 1]; /* [A-Za-z0-9_/]: MODULE.py or MODULE/__init__.py must be there */
+	char module[LAUNCH_MODULE_MAX +
+		    1]; /* [A-Za-z0-9_/]: MODULE.py or MODULE/__init__.py must be there */
 };
 
 struct launch_unpacked {
