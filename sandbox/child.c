@@ -64,6 +64,15 @@ static int step_wait(struct child *c, struct err *e)
 	return 0;
 }
 
+/* After the parent has put us into all our groups: they become the root that is seen inside. */
+static int step_cgroup(struct child *c, struct err *e)
+{
+	(void)c;
+	if (unshare(CLONE_NEWCGROUP) < 0)
+		return err_errno(e, "unshare");
+	return 0;
+}
+
 static int step_signals(struct child *c, struct err *e)
 {
 	sigset_t none;
@@ -170,18 +179,19 @@ static const struct {
 	int (*run)(struct child *, struct err *);
 	uint64_t needs;
 } steps[] = {
-	{"wait for the parent", step_wait,	   0	    },
+	{"wait for the parent", step_wait,	   0		    },
+	{"cgroup namespace",    step_cgroup,	  CLONE_NEWCGROUP},
 	{"signals",		    step_signals,	  0		   },
 	{"session",		    step_session,	  0		   },
 	{"descriptors",		step_descriptors, 0		   },
-	{"ids",		 step_ids,	  CLONE_NEWUSER},
-	{"mount propagation",   step_private,	    CLONE_NEWNS  },
-	{"mount root",	       step_root,	  CLONE_NEWNS  },
-	{"mount",		  step_mounts,      CLONE_NEWNS  },
-	{"restrict paths",	   step_restrict,	  CLONE_NEWNS  },
+	{"ids",		 step_ids,	  CLONE_NEWUSER  },
+	{"mount propagation",   step_private,	    CLONE_NEWNS    },
+	{"mount root",	       step_root,	  CLONE_NEWNS    },
+	{"mount",		  step_mounts,      CLONE_NEWNS	  },
+	{"restrict paths",	   step_restrict,	  CLONE_NEWNS    },
 	{"pivot",		  step_pivot,	      CLONE_NEWNS	 },
-	{"host name",	      step_names,	  CLONE_NEWUTS },
-	{"drop",		 step_drop,	    0	     },
+	{"host name",	      step_names,	  CLONE_NEWUTS   },
+	{"drop",		 step_drop,	    0		     },
 	{"working directory",   step_cwd,		0		 },
 	{"parent death",	 step_death,	     0	      },
 };

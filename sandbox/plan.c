@@ -80,15 +80,6 @@ void sbx_drop_for_function(const struct pol_program *filter, struct sbx_drop *d)
 	d->filter = *filter;
 }
 
-/* Overlay reads these as options: a comma or colon would end the value. */
-static int check_path(const char *what, const char *path, struct err *e)
-{
-	if (path[0] != '/' || strpbrk(path, ",:\\"))
-		return err_set(e, EINVAL, "%s: '%s' must be absolute, without ',', ':' or '\\'",
-			       what, path);
-	return 0;
-}
-
 void sbx_plan_set_instance(struct sbx_plan *p, uint32_t uid_base, uint64_t scratch_bytes)
 {
 	struct sbx_idmap map = {.inside = 0, .outside = uid_base, .count = SBX_FUNCTION_IDS};
@@ -136,14 +127,10 @@ static int fill(struct sbx_plan *p, const struct sbx_function *f, struct err *e)
 int sbx_plan_for_function(const struct sbx_function *f, struct sbx_plan **ret, struct err *e)
 {
 	struct sbx_plan *p;
-	int r = check_path("image root", f->image_root, e);
+	int r;
 
-	if (r == 0)
-		r = check_path("stage", f->stage, e);
-	if (r == 0 && f->uid_base == 0)
-		r = err_set(e, EINVAL, "uid_base: the host's root is never mapped");
-	if (r < 0)
-		return r;
+	if (f->uid_base == 0)
+		return err_set(e, EINVAL, "uid_base: the host's root is never mapped");
 	p = calloc(1, sizeof(*p));
 	if (!p || !(p->arena = arena_new(SBX_PLAN_BYTES))) {
 		free(p);

@@ -20,8 +20,6 @@
 #include "sandbox/mount.h"
 #include "sandbox/sys.h"
 
-#define OVERLAY_DATA_MAX 4096
-
 void root_fini(struct root_state *s)
 {
 	fd_close(&s->scratch);
@@ -65,7 +63,7 @@ static int open_bound(const struct sbx_root *r, struct root_state *s, struct err
 
 static int open_scratch(const struct sbx_root *r, struct root_state *s, struct err *e)
 {
-	static const char *const parts[] = {"upper", "work", "root"};
+	static const char *const parts[] = {"upper", "work", "lower", "root"};
 	_cleanup_fd_ int mnt = -1;
 	char data[96];
 	int x;
@@ -83,28 +81,35 @@ static int open_scratch(const struct sbx_root *r, struct root_state *s, struct e
 	return x;
 }
 
+static int attach_in_scratch(int mnt, const char *name, struct root_state *s, struct err *e)
+{
+	_cleanup_fd_ int at = openat(s->scratch, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return at < 0 ? err_errno(e, "open '%s' in scratch", name) : mnt_attach(mnt, at, name, e);
+}
+
 /*
- * The layers are named by path: descriptors as overlay options came only with 6.13. The paths are ours
- * (plan compilation refuses ',' and ':' in them), and the stage is attached, as overlay demands before 6.15.
+ * The layers are named by path: descriptors as overlay options came only with 6.13. Overlay shows these
+ * names to whoever reads mounts inside, so they are relative and tell nothing; and it takes layers only from
+ * attached mounts before 6.15, so the image is bound into the scratch space first.
  */
 static int open_overlay(const struct sbx_root *r, struct root_state *s, struct err *e)
 {
-	_cleanup_fd_ int mnt = -1;
-	char data[OVERLAY_DATA_MAX];
-	int n, x = open_scratch(r, s, e);
+	_cleanup_fd_ int lower = -1, mnt = -1;
+	int x = open_scratch(r, s, e);
 
-	if (x < 0)
-		return x;
-	n = snprintf(data, sizeof(data), "lowerdir=%s,upperdir=%s/upper,workdir=%s/work,userxattr",
-		     r->lower, r->stage, r->stage);
-	if (n < 0 || (size_t)n >= sizeof(data))
-		return err_set(e, ENAMETOOLONG, "overlay: layer paths of %d bytes", n);
-	x = mnt_new("overlay", "root", data, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &mnt, e);
-	if (x == 0) {
-		_cleanup_fd_ int at = openat(s->scratch, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-		x = at < 0 ? err_errno(e, "open stage") : mnt_attach(mnt, at, "stage/root", e);
-	}
+	if (x == 0)
+		x = mnt_clone(AT_FDCWD, r->lower, false, &lower, e);
+	if (x == 0)
+		x = attach_in_scratch(lower, "lower", s, e);
+	if (x == 0 && fchdir(s->scratch) < 0)
+		x = err_errno(e, "chdir to scratch");
+	if (x == 0)
+		x = mnt_new("overlay", "root",
+			    "lowerdir=lower,upperdir=upper,workdir=work,userxattr",
+			    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &mnt, e);
+	if (x == 0)
+		x = attach_in_scratch(mnt, "root", s, e);
 	if (x == 0)
 		s->root = fd_steal(&mnt);
 	return x;

@@ -33,7 +33,8 @@ static int clone_child(const struct sbx_plan *plan, const struct sbx_place *plac
 {
 	int pidfd = -1;
 	struct clone_args args = {
-		.flags = plan->namespaces | CLONE_PIDFD,
+		/* The cgroup namespace comes later: its root is the groups of that moment. */
+		.flags = (plan->namespaces & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PIDFD,
 		.pidfd = (uintptr_t)&pidfd,
 		.exit_signal = SIGCHLD,
 	};
