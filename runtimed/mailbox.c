@@ -1,3 +1,4 @@
+/* From a thread to the loop: see mailbox.h. */
 #include "runtimed/mailbox.h"
 
 #include <errno.h>

@@ -5,11 +5,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,7 +16,6 @@
 #include "base/mem.h"
 #include "runtimed/loglines.h"
 #include "runtimed/logs.h"
-#include "runtimed/logs_file.h"
 
 #define FILE_BYTES (64 << 10)
 #define PAGE_BYTES (1 << 20)
@@ -342,49 +338,6 @@ START_TEST(a_flood_is_dropped_counted_and_told)
 }
 END_TEST
 
-/* Files may grow to 4 KiB: less than half the bound, so no rotation helps. */
-static void set_disk_full(bool is_full)
-{
-	struct rlimit lim;
-
-	signal(SIGXFSZ, SIG_IGN);
-	getrlimit(RLIMIT_FSIZE, &lim);
-	lim.rlim_cur = is_full ? 4096 : lim.rlim_max;
-	setrlimit(RLIMIT_FSIZE, &lim);
-}
-
-START_TEST(lines_a_full_disk_refuses_are_told_later)
-{
-	struct err e = ERR_INIT;
-	struct logfile *f;
-	struct buf out;
-	uint64_t last;
-	bool is_gap;
-	char text[1000];
-
-	memset(text, 'x', sizeof(text));
-	ck_ok(logfile_new(dirfd_, "f", FILE_BYTES, &f, &e), &e);
-	set_disk_full(
-		true); /* Check's own files are limited too: no assertion until it is undone */
-	for (int i = 0; i < 6; i++) {
-		logfile_append(f, 1, "id", text, sizeof(text));
-		logfile_flush(f);
-	}
-	set_disk_full(false);
-	ck_assert_uint_eq(logfile_last(f), 3);
-	logfile_append(f, 1, "id", "again", 5);
-	logfile_flush(f);
-	buf_init(&out, PAGE_BYTES);
-	ck_ok(logfile_read(f, 3, PAGE_BYTES, &out, &last, &is_gap, &e), &e);
-	ck_assert(is_gap);
-	ck_assert_ptr_nonnull(strstr(out.data, "\"again\""));
-	ck_assert_ptr_nonnull(strstr(out.data, "\"3 log lines dropped\""));
-	ck_assert_uint_eq(f->n_lost, 3);
-	buf_fini(&out);
-	logfile_free(f);
-}
-END_TEST
-
 START_TEST(a_link_in_the_directory_is_not_followed_out)
 {
 	struct answer a = {.n = 0};
@@ -416,7 +369,6 @@ static Suite *suite(void)
 	tcase_add_test(t, close_answers_those_that_wait);
 	tcase_add_test(t, a_deleted_log_begins_anew_for_its_followers);
 	tcase_add_test(t, a_flood_is_dropped_counted_and_told);
-	tcase_add_test(t, lines_a_full_disk_refuses_are_told_later);
 	tcase_add_test(t, a_link_in_the_directory_is_not_followed_out);
 	suite_add_tcase(s, t);
 	return s;
