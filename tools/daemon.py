@@ -272,8 +272,7 @@ class Daemon:
 
     def key(self):
         """(access key, secret) of the root key."""
-        words = re.findall(r"[A-Za-z0-9+/=]{16,}", read(self.state + "/root-key") or "")
-        return (words + ["", ""])[:2]
+        return ((read(self.state + "/root-key") or "").split() + ["", ""])[:2]
 
     def environment(self):
         access, secret = self.key()
