@@ -88,8 +88,12 @@ int cg_root_create(struct cg_host *host, const char *name, struct cg *ret, struc
 {
 	struct cg root = CG_INIT;
 	struct err undo = ERR_INIT;
-	int r = cg_create(&host->own, name, &root, e);
+	int r;
 
+	if (host->is_adopted)
+		return err_set(e, EBUSY, "cgroup '%s': this process is in another subtree of ours",
+			       name);
+	r = cg_create(&host->own, name, &root, e);
 	if (r < 0)
 		return r;
 	r = set_up_root(host, &root, e);

@@ -86,7 +86,7 @@ void cg_close(struct cg *cg);
  * other processes be in our own group, that is an error (-EBUSY): start us in a group of our own, with
  * systemd by Delegate=yes. Processes forked before stay behind: call this before the first fork.
  *
- * -EEXIST: a subtree of that name is there; cg_root_sweep() comes first.
+ * -EEXIST: a subtree of that name is there; cg_root_sweep() comes first. One root a process.
  */
 int cg_root_create(struct cg_host *host, const char *name, struct cg *ret, struct err *e);
 
