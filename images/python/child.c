@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,6 +81,17 @@ int child_arrive(const int fds[SPAWN_FDS], struct err *e)
 	return r;
 }
 
+/*
+ * A change of ids makes the kernel hide the process from itself, as a set-uid program: /proc/self/ns, maps,
+ * /dev/stdout. Nothing of the zygote needs hiding, and user code expects to see itself.
+ */
+static int show_self(struct err *e)
+{
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return err_errno(e, "prctl: set dumpable");
+	return 0;
+}
+
 int child_park(const struct sbx_drop *drop, struct child_times *t, struct err *e)
 {
 	_cleanup_fd_ int code = -1;
@@ -89,7 +101,7 @@ int child_park(const struct sbx_drop *drop, struct child_times *t, struct err *e
 	if (say(CHILD_PARKED, &parked_us, e) < 0 || expect(CHILD_TAKE, &code, 1, e) < 0)
 		return -e->code;
 	t->taken_us = clk_now_us();
-	if (sbx_attach(code, CODE_TARGET, e) < 0 || sbx_drop(drop, e) < 0 ||
+	if (sbx_attach(code, CODE_TARGET, e) < 0 || sbx_drop(drop, e) < 0 || show_self(e) < 0 ||
 	    say(CHILD_SEALED, &t->sealed_us, e) < 0)
 		return -e->code;
 	fd_close(&control);
