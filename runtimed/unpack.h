@@ -6,8 +6,8 @@
  *
  *	launcher                                      worker
  *	codestore_begin() -> directory, chowned
- *	memfd with one struct sbx_drop, sealed
- *	fork, exec, descriptors 0, 3..6         ->    unpack_main(): map the drop, sbx_drop(), unpack()
+ *	memfd with one struct unpack_job
+ *	fork, exec, descriptors 0, 3..6         ->    unpack_main(): read the job, sbx_drop(), unpack()
  *	                                        <-    one struct unpack_result, exit 0 (also when refused)
  *	pidfd readable, no datagram: it died    ->    unpack_died() gives the message
  *	codestore_commit() or codestore_abort()
@@ -16,7 +16,9 @@
  * only; everything in the directory is handled as hostile for ever.
  *
  * What is accepted: a zip with stored or deflated regular files, directories, and relative symlinks whose
- * leading ".." stay inside. Names are UTF-8; "." and empty parts are dropped. Anything else is refused with
+ * leading ".." stay inside. Names are UTF-8; "." and empty parts are dropped. Two habits of libarchive are
+ * kept: a name with '\' and no '/' comes from Windows and is read with '/'; what is marked as a fifo came
+ * to the archiver through a pipe and is a regular file. A directory may be named twice. Anything else is refused with
  * a message that names the entry, and the directory is left empty. Owner is whoever runs it, modes are 0644
  * or 0755, every file's mtime is UNPACK_MTIME_SEC: two installations of one package are the same, and a
  * timestamp-checked .pyc that was shipped is never believed. (Nothing can write .pyc files later, the
@@ -29,6 +31,7 @@
 
 #include "base/clk.h"
 #include "base/err.h"
+#include "runtimed/launch.h"
 #include "sandbox/drop.h"
 
 #define UNPACK_PACKED_BYTES_MAX	  UINT64_C(52428800)  /* 50 MiB, Lambda's */
@@ -52,7 +55,7 @@ enum unpack_fd {
 	UNPACK_FD_PACKAGE = 3, /* regular file, read-only */
 	UNPACK_FD_DIR,	       /* empty directory, the worker's uid may write it */
 	UNPACK_FD_RESULT,      /* SOCK_SEQPACKET */
-	UNPACK_FD_DROP,	       /* memfd: struct sbx_drop */
+	UNPACK_FD_JOB,	       /* memfd: struct unpack_job */
 };
 
 /* Plain data: zero in a field would refuse everything. */
@@ -63,12 +66,16 @@ struct unpack_limits {
 };
 extern const struct unpack_limits unpack_limits_default;
 
+struct unpack_job {
+	char module[LAUNCH_MODULE_MAX + 1];
+	struct sbx_drop drop;
+};
+
 struct unpack_result {
 	uint32_t n_entries; /* files, directories and symlinks made */
 	uint32_t reserved;
 	uint64_t unpacked_bytes;
-	struct err
-		err; /* code != 0: refused, the directory is empty. ENOENT: the module is missing */
+	struct err err; /* code != 0: refused, nothing is left. ENOENT: the module is missing */
 };
 
 /*
@@ -79,11 +86,14 @@ struct unpack_result {
 int unpack(int package_fd, int dirfd, const struct unpack_limits *limits, const char *module,
 	   struct unpack_result *ret, struct err *e);
 
-/* The rlimits, ids and no_new_privs of a worker; the caller adds the filter. uid is its uid and gid. */
+/*
+ * A worker's rlimits, ids (uid is its gid too), landlock and no_new_privs. The filter is the caller's to
+ * add: has_filter and filter, compiled from unpack.policy.
+ */
 void unpack_drop_init(struct sbx_drop *d, uint32_t uid);
 
-/* The role. argv: "runtimed --role unpack MODULE". Returns the exit status. */
-int unpack_main(int argc, char **argv);
+/* The role `runtimed --role unpack`: no arguments of its own. Returns the exit status. */
+int unpack_main(void);
 
 /* Fill e for a worker that ended without a result: exit code, or signal when not 0. Returns -e->code. */
 int unpack_died(int exit_code, int signal, struct err *e);
