@@ -127,6 +127,7 @@ fuzz: deps-fuzz
 		-DFUZZ_RUN=fuzz_$(FUZZ) -o build/fuzz/$(FUZZ) \
 		tests/fuzz/main.c $(FUZZ_SRC) $(LLHTTP) $(LIBS) $(DAEMON_LIBS)
 	@build/fuzz/$(FUZZ) -max_total_time=$(SECONDS) -print_final_stats=1 -timeout=10 \
+		$(patsubst %,-dict=%,$(wildcard tests/fuzz/$(FUZZ).dict)) \
 		-artifact_prefix=build/fuzz/$(FUZZ)- build/fuzz/$(FUZZ).corpus tests/fuzz/corpus/$(FUZZ)
 
 # Packages: installed when missing, then remembered by a stamp that depends on the list.

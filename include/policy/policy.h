@@ -9,8 +9,8 @@
  *	3. pol_free(p)
  *	4. hand prog to whoever installs it: plain data, may be cached, copied, sent over a socket
  *
- * The grammar, and how a verdict is chosen, is in docs/POLICY.md. Everything here is pure but for
- * pol_load(), which reads files; nothing here installs a filter.
+ * The grammar, and how a verdict is chosen, is in docs/POLICY.md. Only pol_load() touches files; nothing
+ * here installs a filter.
  */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
@@ -31,7 +31,7 @@
 #define POL_WORD_MAX	  127	      /* bytes of one word */
 #define POL_TERMS_MAX	  128	      /* argument comparisons of one policy */
 #define POL_VALUES_MAX	  64	      /* values that one comparison lists */
-#define POL_EXPLAIN_MAX	  (256 << 10) /* a buffer of this size holds any pol_explain() */
+#define POL_EXPLAIN_MAX	  (256 << 10) /* a pol_explain() of our profiles takes a tenth */
 
 /* A checked policy; opaque. */
 struct pol;
@@ -64,7 +64,8 @@ size_t pol_rules(const struct pol *p);
 
 /*
  * Compile. The program judges calls of this machine's own ABI; any other ABI (x86, x32, int 0x80) kills
- * the process. -E2BIG when it would be longer than the kernel takes.
+ * the process. -E2BIG when it would be longer than the kernel takes. To be called before a filter that
+ * refuses seccomp(2) is on: libseccomp asks the kernel which verdicts it knows.
  */
 int pol_compile(const struct pol *p, struct pol_program *ret, struct err *e);
 

@@ -75,6 +75,8 @@ int cmd_policy(int argc, char **argv)
 	r = pol_load(argv[2], &p, &e);
 	if (r == 0)
 		r = actions[i].run(p, argc - 3, argv + 3, &e);
+	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		r = err_set(&e, EIO, "the output could not be written whole");
 	if (r < 0)
 		fprintf(stderr, "sandbox policy: %s\n", e.text);
 	return r < 0 ? CLI_FAILED : 0;
