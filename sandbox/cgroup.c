@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,13 @@
 
 #define REMOVE_TIMEOUT_US (1 * CLK_US_PER_SEC)
 #define EVENTS_TEXT_MAX	  256
+
+/*
+ * The kernel reports changes of cgroup.events at most every 10 ms a file, and a group that got its
+ * process just now has used up its turn. What we wait for mostly comes within some µs: look for it
+ * that long before going to sleep.
+ */
+#define LOOK_US 300
 
 /* ---- making and removing ---- */
 
@@ -122,8 +130,8 @@ int cg_remove(const struct cg *parent, const char *name, struct err *e)
 	if (r != -EBUSY)
 		return r;
 	/*
-	 * Processes hold it, or groups below do. If it does not become empty, or is not whole any more, the
-	 * first error is the one to report.
+	 * Processes hold it, or groups below do. If it does not become empty, or is not whole any
+	 * more, the first error is the one to report.
 	 */
 	if (cg_open(parent, name, &cg, &wait) < 0 ||
 	    cg_wait_empty(&cg, clk_now_us() + REMOVE_TIMEOUT_US, &wait) < 0)
@@ -194,8 +202,8 @@ static int wait_event(const struct cg *cg, const char *key, uint64_t wanted, uin
 {
 	_cleanup_fd_ int fd = openat(cg->dir[CG_CORE], "cgroup.events", O_RDONLY | O_CLOEXEC);
 	struct pollfd p = {.fd = fd, .events = POLLPRI};
+	uint64_t value, look_until_us = clk_now_us() + LOOK_US;
 	char text[EVENTS_TEXT_MAX];
-	uint64_t value;
 
 	if (fd < 0)
 		return err_errno(e, "open 'cgroup.events'");
@@ -212,7 +220,9 @@ static int wait_event(const struct cg *cg, const char *key, uint64_t wanted, uin
 		if (timeout_ms == 0)
 			return err_set(e, ETIMEDOUT, "cgroup: '%s %d' did not come in time", key,
 				       (int)wanted);
-		if (poll(&p, 1, timeout_ms) < 0 && errno != EINTR)
+		if (clk_now_us() < look_until_us)
+			(void)sched_yield();
+		else if (poll(&p, 1, timeout_ms) < 0 && errno != EINTR)
 			return err_errno(e, "poll 'cgroup.events'");
 	}
 }

@@ -3,7 +3,8 @@
  *
  * Order matters on v1, where one file bounds another at every moment: memory.limit_in_bytes <=
  * memory.memsw.limit_in_bytes, and a quota must be valid for its period. So the bounding file is
- * lifted first, then both are set; that is right for raising and for lowering, and reads no old value.
+ * lifted first, then both are set; that is right for raising and for lowering, and reads no old
+ * value.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -82,6 +83,7 @@ static uint64_t pids(const struct cg_limits *l)
 
 typedef uint64_t value_fn(const struct cg_limits *l);
 
+/* clang-format off */
 static const struct knob {
 	int version; /* of the hierarchy the controller is on */
 	enum cg_hierarchy at;
@@ -91,21 +93,22 @@ static const struct knob {
 	value_fn *value;
 	value_fn *second; /* a second number after a blank; NULL = none */
 } knobs[] = {
-	{2, CG_MEMORY, "memory_bytes",  "memory.max",		     "max", memory,	    NULL	},
-	{2, CG_MEMORY, "swap_bytes",    "memory.swap.max",		"max", swap,	     NULL	 },
-	{2, CG_CPU,    "cpu_quota_us",  "cpu.max",		       "max", cpu_quota,	 cpu_period},
-	{2, CG_CPU,    "cpu_weight",	  "cpu.weight",			"",    cpu_weight,	NULL	    },
-	{2, CG_PIDS,   "pids_max",	 "pids.max",		     "max", pids,		  NULL      },
+	{2, CG_MEMORY, "memory_bytes",  "memory.max",                  "max", memory,          NULL},
+	{2, CG_MEMORY, "swap_bytes",    "memory.swap.max",             "max", swap,            NULL},
+	{2, CG_CPU,    "cpu_quota_us",  "cpu.max",                     "max", cpu_quota,       cpu_period},
+	{2, CG_CPU,    "cpu_weight",    "cpu.weight",                  "",    cpu_weight,      NULL},
+	{2, CG_PIDS,   "pids_max",      "pids.max",                    "max", pids,            NULL},
 
-	{1, CG_MEMORY, "swap_bytes",    "memory.memsw.limit_in_bytes", "-1",  no_limit,	    NULL	},
-	{1, CG_MEMORY, "memory_bytes",  "memory.limit_in_bytes",	"-1",  memory,	      NULL	  },
-	{1, CG_MEMORY, "swap_bytes",    "memory.memsw.limit_in_bytes", "-1",  memory_and_swap, NULL      },
-	{1, CG_CPU,    "cpu_quota_us",  "cpu.cfs_quota_us",		"-1",  no_limit,	NULL	    },
-	{1, CG_CPU,    "cpu_period_us", "cpu.cfs_period_us",		  "",    cpu_period,	  NULL      },
-	{1, CG_CPU,    "cpu_quota_us",  "cpu.cfs_quota_us",		"-1",  cpu_quota,	 NULL	     },
-	{1, CG_CPU,    "cpu_weight",	  "cpu.shares",			"",    cpu_shares,	NULL	    },
-	{1, CG_PIDS,   "pids_max",	 "pids.max",		     "max", pids,		  NULL      },
+	{1, CG_MEMORY, "swap_bytes",    "memory.memsw.limit_in_bytes", "-1",  no_limit,        NULL},
+	{1, CG_MEMORY, "memory_bytes",  "memory.limit_in_bytes",       "-1",  memory,          NULL},
+	{1, CG_MEMORY, "swap_bytes",    "memory.memsw.limit_in_bytes", "-1",  memory_and_swap, NULL},
+	{1, CG_CPU,    "cpu_quota_us",  "cpu.cfs_quota_us",            "-1",  no_limit,        NULL},
+	{1, CG_CPU,    "cpu_period_us", "cpu.cfs_period_us",           "",    cpu_period,      NULL},
+	{1, CG_CPU,    "cpu_quota_us",  "cpu.cfs_quota_us",            "-1",  cpu_quota,       NULL},
+	{1, CG_CPU,    "cpu_weight",    "cpu.shares",                  "",    cpu_shares,      NULL},
+	{1, CG_PIDS,   "pids_max",      "pids.max",                    "max", pids,            NULL},
 };
+/* clang-format on */
 
 static void knob_text(const struct knob *k, const struct cg_limits *l, char *out, size_t size)
 {

@@ -1,6 +1,7 @@
 /*
- * Metering by descriptors. Both versions spell the numbers alike ("oom_kill N" stands in memory.events
- * and in memory.oom_control), so only the names of the files differ, and who reads needs not know.
+ * Metering by descriptors. Both versions spell the numbers alike ("oom_kill N" stands in
+ * memory.events and in memory.oom_control), so only the names of the files differ, and who reads
+ * needs not know.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,21 +18,23 @@
 /* cpu.stat of a kernel with PSI and burst statistics has about 350 bytes. */
 #define STAT_TEXT_MAX 1024
 
+/* clang-format off */
 static const struct source {
 	enum cg_hierarchy at;
 	const char *v2_file, *v1_file;
 	int flags;
 	bool is_optional;
 } sources[] = {
-	[CG_FD_CPU_STAT] = {CG_CORE,   "cpu.stat",	 "cpu.stat",		     O_RDONLY, false},
-	[CG_FD_MEM_PEAK] = {CG_MEMORY, "memory.peak",    "memory.max_usage_in_bytes", O_RDWR,   false},
-	[CG_FD_OOM] = {CG_MEMORY, "memory.events",  "memory.oom_control",	 O_RDONLY, false},
-	[CG_FD_FREEZE] = {CG_CORE,   "cgroup.freeze",  "cgroup.freeze",	     O_RDWR,   false},
-	[CG_FD_MEM_NOW] = {CG_MEMORY, "memory.current", "memory.usage_in_bytes",	 O_RDONLY, false},
-	[CG_FD_CPU_THROTTLE] = {CG_CPU,	"cpu.stat",	    "cpu.stat",			O_RDONLY, false},
-	[CG_FD_PIDS_NOW] = {CG_PIDS,   "pids.current",   "pids.current",		     O_RDONLY, false},
-	[CG_FD_PIDS_PEAK] = {CG_PIDS,   "pids.peak",	   "pids.peak",			O_RDONLY, true },
+	[CG_FD_CPU_STAT]     = {CG_CORE,   "cpu.stat",       "cpu.stat",                  O_RDONLY, false},
+	[CG_FD_MEM_PEAK]     = {CG_MEMORY, "memory.peak",    "memory.max_usage_in_bytes", O_RDWR,   false},
+	[CG_FD_OOM]          = {CG_MEMORY, "memory.events",  "memory.oom_control",        O_RDONLY, false},
+	[CG_FD_FREEZE]       = {CG_CORE,   "cgroup.freeze",  "cgroup.freeze",             O_RDWR,   false},
+	[CG_FD_MEM_NOW]      = {CG_MEMORY, "memory.current", "memory.usage_in_bytes",     O_RDONLY, false},
+	[CG_FD_CPU_THROTTLE] = {CG_CPU,    "cpu.stat",       "cpu.stat",                  O_RDONLY, false},
+	[CG_FD_PIDS_NOW]     = {CG_PIDS,   "pids.current",   "pids.current",              O_RDONLY, false},
+	[CG_FD_PIDS_PEAK]    = {CG_PIDS,   "pids.peak",      "pids.peak",                 O_RDONLY, true},
 };
+/* clang-format on */
 _Static_assert(ARRAY_SIZE(sources) == CG_METER_FDS, "a source for each descriptor");
 
 static int open_source(const struct cg *cg, const struct source *s, int *ret_fd, struct err *e)

@@ -125,8 +125,9 @@ static bool parse_mount(char *line, struct mount *ret)
 }
 
 /*
- * Our group's directory as this mount shows it. False if the mount shows another part of the hierarchy
- * (a bind mount of a container), or our group is outside of our cgroup namespace ("/../..").
+ * Our group's directory as this mount shows it. False if the mount shows another part of the
+ * hierarchy (a bind mount of a container), or our group is outside of our cgroup namespace
+ * ("/../..").
  */
 static bool place(const struct mount *m, const char *own, char out[PATH_MAX])
 {
@@ -157,7 +158,7 @@ static void use_mount(const struct mount *m, const struct own *own, struct cg_la
 		/* The first mount that serves wins: a later one is a copy in somebody's root. */
 		if (is_there && own->path[h] && layout->path[h][0] == '\0' &&
 		    place(m, own->path[h], path))
-			strcpy(layout->path[h], path);
+			memcpy(layout->path[h], path, sizeof(path));
 	}
 }
 
@@ -195,7 +196,7 @@ int cg_layout_resolve(struct cg_layout *layout, const char *controllers, struct 
 		if (layout->path[h][0] != '\0')
 			continue;
 		if (cg_has_word(controllers, ' ', name))
-			strcpy(layout->path[h], core);
+			memcpy(layout->path[h], core, sizeof(layout->path[h]));
 		else
 			(void)snprintf(missing + used, sizeof(missing) - used, " %s", name);
 	}

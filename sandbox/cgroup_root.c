@@ -193,8 +193,8 @@ static int walk(int parent, const char *name, int depth, visit_fn *visit, int ta
 }
 
 /*
- * Move the processes of a v1 group into the core group `target`, where one write kills them all. They
- * are there already, but for one whose parent died between clone3() and cg_add_rest().
+ * Move the processes of a v1 group into the core group `target`, where one write kills them all.
+ * They are there already, but for one whose parent died between clone3() and cg_add_rest().
  */
 static int collect(int parent, const char *name, int target, struct err *e)
 {

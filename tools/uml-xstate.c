@@ -2,9 +2,9 @@
  * LD_PRELOAD for linux.uml on hosts with large vector registers.
  *
  * User-Mode Linux 6.1 keeps a guest's vector registers in 2696 bytes. The host takes them back
- * (PTRACE_SETREGSET, NT_X86_XSTATE) only in its own full size, 11008 bytes where the CPU has AMX, and
- * answers EFAULT: the guest's init dies at once. Later kernels ask for the size. Here the call is
- * completed with what the host holds of the rest.
+ * (PTRACE_SETREGSET, NT_X86_XSTATE) only in its own full size, 11008 bytes where the CPU has AMX,
+ * and answers EFAULT: the guest's init dies at once. Later kernels ask for the size. Here the call
+ * is completed with what the host holds of the rest.
  */
 #include <dlfcn.h>
 #include <elf.h>

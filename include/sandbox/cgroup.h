@@ -4,22 +4,22 @@
  * Two kinds of host are served, told apart once by cg_probe() and then nowhere else in the tree:
  *
  *   unified  every controller on cgroup v2: production hosts, and the reference
- *   hybrid   memory, cpu or pids on v1 mounts, the v2 core (cgroup.kill, cgroup.freeze, cgroup.events,
- *            cpu.stat, CLONE_INTO_CGROUP) mounted beside them
+ *   hybrid   memory, cpu or pids on v1 mounts, the v2 core (cgroup.kill, cgroup.freeze,
+ *            cgroup.events, cpu.stat, CLONE_INTO_CGROUP) mounted beside them
  *
- * A group is one directory in each hierarchy, all of the same name. Limits go to where the controller
- * is; freezing, killing, waiting and CPU use always go to the v2 core. A host without the v2 core is
- * refused. Needs Linux 5.19 (memory.peak); cgroup.kill came with 5.14.
+ * A group is one directory in each hierarchy, all of the same name. Limits go to where the
+ * controller is; freezing, killing, waiting and CPU use always go to the v2 core. A host without
+ * the v2 core is refused. Needs Linux 5.19 (memory.peak); cgroup.kill came with 5.14.
  *
  * Life cycle:
  *
  *	1. cg_probe()		where the hierarchies are, and our own group in each
- *	2. cg_root_sweep()	what a SIGKILLed predecessor left under our name is killed and removed
+ *	2. cg_root_sweep()	what a killed predecessor left under our name is removed
  *	3. cg_root_create()	our subtree below our own group; never anywhere else
  *	4. cg_create()		one group each instance, then cg_limit(), cg_meter_open()
  *	5. clone3() with CLONE_INTO_CGROUP and cg_clone_fd(), then cg_add_rest() before it may go on
  *	6. cg_kill(), cg_wait_empty()
- *	7. again from cg_limit() (groups are cheaper reused than removed), or cg_close() and cg_remove()
+ *	7. reuse from cg_limit() on, cheaper than a new one; or cg_close(), cg_remove()
  *	8. cg_root_remove(), cg_host_free()
  *
  * After the probe everything goes by directory descriptors, no path is built. Times are µs, sizes
@@ -40,13 +40,14 @@ enum cg_mode { CG_UNIFIED, CG_HYBRID };
 /* The v2 core, and the controllers we cannot do without. */
 enum cg_hierarchy { CG_CORE, CG_MEMORY, CG_CPU, CG_PIDS, CG_HIERARCHIES };
 
-/* ---- the host ----------------------------------------------------------------------------------- */
+/* ---- the host ---- */
 
 struct cg_host;
 
 /*
- * Read /proc/self/mountinfo and /proc/self/cgroup and open our own group in each hierarchy. A host that
- * cannot serve is an error (-ENOTSUP) whose text names all that is missing. Free with cg_host_free().
+ * Read /proc/self/mountinfo and /proc/self/cgroup and open our own group in each hierarchy. A host
+ * that cannot serve is an error (-ENOTSUP) whose text names all that is missing. Free with
+ * cg_host_free().
  */
 int cg_probe(struct cg_host **ret, struct err *e);
 void cg_host_free(struct cg_host *host);
@@ -54,12 +55,12 @@ void cg_host_free(struct cg_host *host);
 enum cg_mode cg_host_mode(const struct cg_host *host);
 
 /*
- * Absolute path of our own group in a hierarchy, borrowed from host; for messages, and for state that a
- * later process needs to find the groups again.
+ * Absolute path of our own group in a hierarchy, borrowed from host; for messages, and for state
+ * that a later process needs to find the groups again.
  */
 const char *cg_host_path(const struct cg_host *host, enum cg_hierarchy h);
 
-/* ---- groups ------------------------------------------------------------------------------------- */
+/* ---- groups ---- */
 
 /*
  * One group: a directory descriptor a hierarchy. Hierarchies mounted together share one descriptor;
@@ -81,31 +82,32 @@ void cg_close(struct cg *cg);
 /*
  * Make our subtree `name` below our own group, with controllers enabled for its children.
  *
- * On v2 a group with processes cannot give controllers to its children, unless it is the root of the
- * machine. So this process moves itself into the leaf `name`/daemon, if it is not in the root. Should
- * other processes be in our own group, that is an error (-EBUSY): start us in a group of our own, with
- * systemd by Delegate=yes. Processes forked before stay behind: call this before the first fork.
+ * On v2 a group with processes cannot give controllers to its children, unless it is the root of
+ * the machine. So this process moves itself into the leaf `name`/daemon, if it is not in the root.
+ * Should other processes be in our own group, that is an error (-EBUSY): start us in a group of our
+ * own, with systemd by Delegate=yes. Processes forked before stay behind: call this before the
+ * first fork.
  *
  * -EEXIST: a subtree of that name is there; cg_root_sweep() comes first. One root a process.
  */
 int cg_root_create(struct cg_host *host, const char *name, struct cg *ret, struct err *e);
 
 /*
- * Undo cg_root_create(): move this process back, remove the subtree. Children must have been removed
- * (-EBUSY). Missing is success.
+ * Undo cg_root_create(): move this process back, remove the subtree. Children must have been
+ * removed (-EBUSY). Missing is success.
  */
 int cg_root_remove(struct cg_host *host, const char *name, struct err *e);
 
 /*
- * Kill every process in the subtree `name`, wait until it is empty (up to 10 s) and remove all of it.
- * For the start after a crash; refused (-EBUSY) while this process itself sits in that subtree.
+ * Kill every process in the subtree `name`, wait until it is empty (up to 10 s) and remove all of
+ * it. For the start after a crash; refused (-EBUSY) while this process itself sits in that subtree.
  * Missing is success.
  */
 int cg_root_sweep(struct cg_host *host, const char *name, struct err *e);
 
 /*
- * Make the group `name` below parent, without limits. -EEXIST if it is there in any hierarchy: whatever
- * was made until then is removed again.
+ * Make the group `name` below parent, without limits. -EEXIST if it is there in any hierarchy:
+ * whatever was made until then is removed again.
  */
 int cg_create(const struct cg *parent, const char *name, struct cg *ret, struct err *e);
 
@@ -113,19 +115,20 @@ int cg_create(const struct cg *parent, const char *name, struct cg *ret, struct 
 int cg_open(const struct cg *parent, const char *name, struct cg *ret, struct err *e);
 
 /*
- * Let groups below cg have limits (v2: cgroup.subtree_control; v1 needs nothing). On v2 cg must hold no
- * process itself (-EBUSY). cg_root_create() has done it for the root.
+ * Let groups below cg have limits (v2: cgroup.subtree_control; v1 needs nothing). On v2 cg must
+ * hold no process itself (-EBUSY). cg_root_create() has done it for the root.
  */
 int cg_enable_children(const struct cg *cg, struct err *e);
 
 /*
  * Remove the group `name` below parent in all hierarchies. Missing is success. If it still holds
- * processes that are about to exit, wait up to 1 s for them; -EBUSY after that, and at once if it has
- * groups below. Descriptors of it may stay open, the meter's too: they read ENODEV from then on.
+ * processes that are about to exit, wait up to 1 s for them; -EBUSY after that, and at once if it
+ * has groups below. Descriptors of it may stay open, the meter's too: they read ENODEV from then
+ * on.
  */
 int cg_remove(const struct cg *parent, const char *name, struct err *e);
 
-/* ---- limits ------------------------------------------------------------------------------------- */
+/* ---- limits ---- */
 
 /* All limits of a group. Zero means no limit (weight and period: the kernel's default). */
 struct cg_limits {
@@ -139,15 +142,19 @@ struct cg_limits {
 };
 
 /*
- * Set all limits: whatever was set before is replaced, so a group can be reused. A limit that cannot be
- * applied is an error naming the field and the file, and limits before it stay applied. Lower memory
- * only on an empty group: below its use, v1 answers -EBUSY and v2 kills.
+ * Set all limits: whatever was set before is replaced, so a group can be reused. A limit that
+ * cannot be applied is an error naming the field and the file, and limits before it stay applied.
+ * Lower memory only on an empty group: below its use, v1 answers -EBUSY and v2 kills.
  */
 int cg_limit(const struct cg *cg, const struct cg_limits *limits, struct err *e);
 
-/* ---- processes ---------------------------------------------------------------------------------- */
+/* ---- processes ---- */
 
-/* Move the process (all its threads) into the group, in all hierarchies. -ESRCH if it is gone. */
+/*
+ * Move the process (all its threads) into the group, in all hierarchies. -ESRCH if it is gone. The
+ * kernel may wait for an RCU grace period (10 ms and more) in the first move after a pause, unless
+ * a hierarchy is mounted with favordynmods; CLONE_INTO_CGROUP never does.
+ */
 int cg_add(const struct cg *cg, pid_t pid, struct err *e);
 
 /* The same where CLONE_INTO_CGROUP has not done it: all hierarchies but the core. */
@@ -157,8 +164,9 @@ int cg_add_rest(const struct cg *cg, pid_t pid, struct err *e);
 int cg_clone_fd(const struct cg *cg);
 
 /*
- * Freeze or thaw all processes of the group and below. This asks; running processes stop within µs, but
- * only cg_wait_frozen() knows. A frozen group can be killed. A process that joins is frozen too.
+ * Freeze or thaw all processes of the group and below. This asks; running processes stop within µs,
+ * but only cg_wait_frozen() knows. A frozen group can be killed. A process that joins is frozen
+ * too.
  */
 int cg_freeze(const struct cg *cg, bool frozen, struct err *e);
 
@@ -167,18 +175,19 @@ int cg_kill(const struct cg *cg, struct err *e);
 
 /*
  * Wait until no process is in the group or below (zombies do not count) or until all of them are
- * frozen. -ETIMEDOUT at the deadline. The kernel reports changes of one group at most every 10 ms:
- * where a pidfd is at hand wait for that first, then this returns at once.
+ * frozen. -ETIMEDOUT at the deadline. The kernel reports changes of one group at most every 10 ms,
+ * and what takes longer than some 300 µs may be seen that late: where a pidfd is at hand wait for
+ * it first, then this returns at once.
  */
 int cg_wait_empty(const struct cg *cg, uint64_t deadline_us, struct err *e);
 int cg_wait_frozen(const struct cg *cg, uint64_t deadline_us, struct err *e);
 
-/* ---- metering ----------------------------------------------------------------------------------- */
+/* ---- metering ---- */
 
 /*
- * Descriptors to read a group's use and to freeze it. They can be sent to a process without privilege,
- * which then needs no path and no capability. The order is part of the daemon's protocol: the first four
- * suffice for billing an invocation.
+ * Descriptors to read a group's use and to freeze it. They can be sent to a process without
+ * privilege, which then needs no path and no capability. The order is part of the daemon's
+ * protocol: the first four suffice for billing an invocation.
  */
 enum cg_meter_fd {
 	CG_FD_CPU_STAT,	    /* v2 cpu.stat */
@@ -204,8 +213,8 @@ struct cg_meter {
 	}
 
 /*
- * Open all descriptors of a group. On v2 a reset of the peak counts for this open descriptor (and copies
- * of it sent elsewhere) alone; on v1 for the group.
+ * Open all descriptors of a group. On v2 a reset of the peak counts for this open descriptor (and
+ * copies of it sent elsewhere) alone; on v1 for the group.
  */
 int cg_meter_open(const struct cg *cg, struct cg_meter *ret, struct err *e);
 void cg_meter_close(struct cg_meter *m);

@@ -1,6 +1,6 @@
 /*
- * What the cgroup tests share: one root group for the program, one group "t" for each test. What a failed
- * test leaves is killed and removed by the next one's setup, or at the end of the program.
+ * What the cgroup tests share: one root group for the program, one group "t" for each test. What a
+ * failed test leaves is killed and removed by the next one's setup, or at the end of the program.
  *
  *	tcase_add_unchecked_fixture(t, cgt_open_root, cgt_close_root);
  *	tcase_add_checked_fixture(t, cgt_open_group, cgt_close_group);
@@ -44,8 +44,8 @@ struct cgt_child {
 };
 
 /*
- * A child born in the group, which runs fn only when it is in all hierarchies. Its exit status is fn's
- * result.
+ * A child born in the group, which runs fn only when it is in all hierarchies. Its exit status is
+ * fn's result.
  */
 struct cgt_child cgt_spawn(const struct cg *group, int (*fn)(void *), void *arg);
 

@@ -153,7 +153,7 @@ START_TEST(frozen_group_can_be_killed)
 }
 END_TEST
 
-/* A daemon's double fork: another session, parent gone. It holds the pipe's write end while it lives. */
+/* A daemon's double fork: another session, parent gone. It holds the pipe's end while it lives. */
 static int run_daemonize(void *arg)
 {
 	if (fork() == 0) {
@@ -223,7 +223,7 @@ START_TEST(sweep_removes_what_a_killed_daemon_left)
 }
 END_TEST
 
-/* In a child: a service's group of its own, as systemd makes it, with one more process or without. */
+/* In a child: a service's own group, as systemd makes it, with one more process or without. */
 static int be_a_service(const char *name, struct err *e)
 {
 	struct cg_host *mine = NULL;
