@@ -1,11 +1,11 @@
 /*
  * HTTP/1.0 and 1.1 requests out of a stream of bytes: a pure push parser around llhttp (strict), which
- * refuses more than it (docs/HTTP.md names the requests). No descriptors, no clock.
+ * refuses more than it. No descriptors, no clock.
  *
  *  1. http_init()
- *  2. http_feed() bytes as they come, until HTTP_HEAD: everything but the body is in h->req
+ *  2. http_feed() bytes as they come, until HTTP_GOT_HEAD: everything but the body is in h->req
  *  3. the caller looks at the head, answers "Expect: 100-continue", sets h->body_max
- *  4. http_feed() the rest, until HTTP_DONE: h->req is whole
+ *  4. http_feed() the rest, until HTTP_GOT_ALL: h->req is whole
  *  5. http_next() for the request after it on the same connection; it begins with the bytes not used
  *  6. http_fini()
  *
@@ -27,11 +27,10 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define HTTP_LINE_MAX	 (8u << 10)  /* request line */
-#define HTTP_HEAD_MAX	 (24u << 10) /* request line and header block: 8 + 16 KiB */
-#define HTTP_FIELDS_MAX	 100
-#define HTTP_GAP_MAX	 1024
-#define HTTP_BODY_NO_MAX SIZE_MAX
+#define HTTP_TARGET_MAX 8160	    /* a request line of 8 KiB */
+#define HTTP_BLOCK_MAX	(16u << 10) /* the header block, and what stands around the target */
+#define HTTP_FIELDS_MAX 100
+#define HTTP_GAP_MAX	1024
 
 /* One header field. The name is in lower case; the value has no blanks around it. */
 struct http_field {
@@ -59,8 +58,8 @@ struct http_parser; /* the part that is there only while a request is */
 
 struct http {
 	struct http_request req;
-	unsigned status; /* after a failure: what to answer; 400, 413, 414, 431, 501, 505 */
-	size_t body_max; /* to be set at HTTP_HEAD; 0 before */
+	unsigned status; /* after a failure: what to answer; 400, 413, 414, 417, 431, 500, 505 */
+	size_t body_max; /* to be set at HTTP_GOT_HEAD; 0 before */
 	struct http_parser *parser;
 };
 
@@ -68,12 +67,12 @@ void http_init(struct http *h);
 void http_fini(struct http *h);
 
 /*
- * Take bytes. *ret_used says how many; all of them for HTTP_MORE.
+ * Take bytes. *ret_used says how many; all of them for HTTP_WANTS_MORE.
  *
- * Returns HTTP_MORE, HTTP_HEAD (once per request), HTTP_DONE (once per request), or -EBADMSG, -ENOMEM with
+ * Returns HTTP_WANTS_MORE, HTTP_GOT_HEAD (once per request), HTTP_GOT_ALL (once per request), or -EBADMSG, -ENOMEM with
  * h->status set: answer that and close, nothing after this point can be understood.
  */
-enum http_event { HTTP_MORE = 0, HTTP_HEAD = 1, HTTP_DONE = 2 };
+enum http_event { HTTP_WANTS_MORE = 0, HTTP_GOT_HEAD = 1, HTTP_GOT_ALL = 2 };
 int http_feed(struct http *h, const char *data, size_t n, size_t *ret_used, struct err *e);
 
 /* Whether bytes of a request have arrived that is not done: the header timeout runs. */

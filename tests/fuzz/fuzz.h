@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+int fuzz_http(const uint8_t *data, size_t size);
 int fuzz_policy(const uint8_t *data, size_t size);
 
 #endif

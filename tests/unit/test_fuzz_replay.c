@@ -16,6 +16,7 @@ static const struct {
 	int (*run)(const uint8_t *data, size_t size);
 } targets[] = {
 	{"policy", fuzz_policy},
+	{"http", fuzz_http},
 };
 
 /* The input has its own allocation, of its own size: a sanitizer sees one byte too many. */
