@@ -33,6 +33,7 @@ struct core {
 	struct sigv4_key key;	 /* the root key: who may speak over TCP */
 	int state_dir;		 /* STATE/core, ours to write */
 	bool is_draining;
+	char scratch[64 << 10]; /* what one read(2) may bring; valid within a callback */
 };
 
 #endif

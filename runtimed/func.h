@@ -50,6 +50,7 @@ struct func {
 	char revision[37];   /* fresh UUID per change */
 	uint64_t modified_wall_us;
 	struct list link; /* registry */
+	struct fnpool *pool; /* pool.c's, while it has instances or waiting invocations */
 };
 
 /* References. func_unref(NULL) is fine; the last one frees. */

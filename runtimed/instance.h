@@ -53,7 +53,7 @@ struct instance {
 	uv_poll_t data_poll, log_poll;
 	uint32_t n_handles; /* of the two polls, not yet closed */
 	bool is_writing; /* waiting for the stream to take the rest */
-	bool is_gone;	 /* freed once the handles are closed */
+	bool is_late;	 /* stopped because it was not ready in time */
 	struct buf in;	 /* the frame being received */
 	struct buf out;	 /* GUEST_INIT, until it is sent */
 	uint64_t sent;	 /* bytes of out and of the invocation's frame that are gone */

@@ -18,38 +18,35 @@ struct invocation {
 	struct invoke_request req; /* fn, event and context are ours */
 	struct instance *in;	   /* while it runs */
 	struct record rec;
-	uint64_t sent_us; /* to the instance */
-	bool is_canceled; /* nobody waits for done() */
-	/* What is to be said at the end, when the instance's end has to be waited for. */
-	enum outcome doomed; /* OUTCOME_OK: not doomed */
-	struct guest_frame frame;
-	struct guest_invoke head;
-	struct loglines lines;
-	struct list link; /* queue of the function, completed list, or free list */
-	struct list queue_link; /* all that wait, oldest first */
+	bool is_canceled;    /* nobody waits for done() */
+	bool is_timed_out;   /* its instance was stopped for it; the end comes with GONE */
+	bool is_throttled;   /* refused; told from the loop */
 	uint64_t queued_us;
 	uint64_t deadline_us; /* of the handler, while it runs */
-	struct list deadline_link;
-	/* The result between completion and done(). */
-	struct buf payload;
+	struct guest_frame frame;
+	struct guest_invoke head;
+	uv_timer_t timer; /* in the queue: its deadline; running: the handler's */
+	struct list link; /* queue of the function, or the pool's throttled ones */
+	struct loglines lines;
 };
 
-/* The frame as pieces for writev(2): header, context, event. */
+/* The frame as pieces for writev(2): headers, context, event. */
 #define INVOCATION_PIECES 4
-void invocation_frame(struct invocation *inv, uint64_t deadline_us, struct iovec iov[INVOCATION_PIECES]);
+void invocation_frame(struct invocation *inv, struct iovec iov[INVOCATION_PIECES]);
+
+/* It was given an instance: the handler's time begins. */
+void invocation_begin(struct invocation *inv, struct instance *in);
 
 /* Bytes the function wrote to its log. */
 void invocation_log(struct invocation *inv, const char *data, size_t n);
 
-/* The handler answered. */
-void invocation_result(struct invocation *inv, const struct guest_result *res, const char *payload,
-		       size_t n);
-
-/* It ends without an answer of the handler. error is the text for people, exit facts are in m. */
-void invocation_fail(struct invocation *inv, enum outcome outcome, const char *type,
-		     const char *message);
-
-/* The user's own error object, of GUEST_INIT_ERROR. */
-void invocation_init_error(struct invocation *inv, const char *error, size_t n);
+/*
+ * Its end, each exactly once: done(), record, log; then it is freed.
+ *   answer  the handler's reply or error object
+ *   error   the platform's: a JSON error object is made of type and text
+ */
+void invocation_answer(struct invocation *inv, enum outcome outcome, const char *payload, size_t n);
+void invocation_error(struct invocation *inv, enum outcome outcome, const char *type,
+		      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 #endif
