@@ -11,6 +11,12 @@ _PYTHON_IGNORES = {signal.SIGPIPE, signal.SIGXFSZ}  # errors of write() instead
 _FIXED = {signal.SIGKILL, signal.SIGSTOP}
 
 
+def preloaded_names(interpreter):
+    """Top-level names of imported modules, less the interpreter's own (a set) and ours."""
+    names = {name.partition(".")[0] for name in sys.modules} - interpreter
+    return {name for name in names if not name.startswith("_guest")}
+
+
 def reset_signals():
     """Whatever the launcher ignored or blocked, and Python's own SIGINT handler: all to default."""
     for number in signal.valid_signals() - _PYTHON_IGNORES - _FIXED:

@@ -106,15 +106,6 @@ def _requests(handler, log):
         event = context = result = payload = None
 
 
-def _reseed():
-    """Children of one zygote share every generator's state until here."""
-    random.seed()
-    if numpy_random := sys.modules.get("numpy.random"):
-        numpy_random.seed()
-    if ssl := sys.modules.get("ssl"):
-        ssl.RAND_add(os.urandom(32), 32.0)
-
-
 def _prepare(init, preloaded):
     """Make the process the function's own. Returns the handler's name."""
     _guest_load.set_environment(init["env"])
@@ -125,12 +116,29 @@ def _prepare(init, preloaded):
     return init["handler"]
 
 
+_REHEARSAL = """{"handler": "_guest_rehearsal.handler", "env": {"LAMBDA_TASK_ROOT": "%s", "TZ": "UTC"},
+"function_name": "", "function_version": "", "arn": "", "memory_mb": 0, "log_group": "", "log_stream": ""}"""
+
+
+def rehearse(preloaded):
+    """
+    Go through a start and a request with a handler of our own. A forked child shares all pages with its
+    zygote until it writes to them, if only a reference count, and each costs 4 µs then: some 300 of them
+    are copied here, while nobody waits. Leaves nothing that the real start does not replace.
+    """
+    init = json.loads(_REHEARSAL % os.path.dirname(__file__))
+    name = _prepare(init, preloaded)
+    handler = _guest_load.find_handler(name)
+    _reply(handler(_event('{"list": [1, 2.5, null]}'), Context("", 0)))
+    del sys.modules[name.partition(".")[0]]
+
+
 def main(times, log, preloaded):
     """
     Serve the stream at GUEST_FD_DATA to its end; never returns. times is what the child's half gave,
     log what open_logging() gave, preloaded the names of modules that are not the interpreter's own.
     """
-    _reseed()
+    random.seed()  # children of one zygote must not share it, however they were made
     os.register_at_fork(after_in_child=_guest.close)
     init = _guest.init()
     if init is None:

@@ -12,6 +12,8 @@
 #ifndef GUEST_PYTHON_GUEST_H
 #define GUEST_PYTHON_GUEST_H
 
+#include <Python.h> /* first, as it asks */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -91,9 +93,11 @@ enum zygote_outcome { ZYGOTE_E_EOF = 1, ZYGOTE_E_CHILD = 2 };
 
 /*
  * Serve SPAWNs. Returns ZYGOTE_E_EOF in the zygote when the launcher closed the socket, and
- * ZYGOTE_E_CHILD in each child once it is sealed. Needs the interpreter lock and one thread. -EPROTO
- * on a message that must not be.
+ * ZYGOTE_E_CHILD in each child once it is sealed. prepare (borrowed) is called without arguments in each
+ * child just before it parks. Needs the interpreter lock and one thread. -EPROTO on a message that must
+ * not be.
  */
-int zygote_serve(const struct zygote *z, struct child_times *ret_times, struct err *e);
+int zygote_serve(const struct zygote *z, PyObject *prepare, struct child_times *ret_times,
+		 struct err *e);
 
 #endif

@@ -4,7 +4,9 @@
  *
  * Zygote	zygote_setup()			receive SETUP
  *		zygote_ready(failure)		say READY, or why not (text)
- *		zygote_serve() -> times | None	fork children; None in the zygote at the end, times in a child
+ *		zygote_serve(prepare) -> times | None
+ *						fork children; None in the zygote at its end, times in
+ *						a child, after prepare() was called and it was sealed
  * Exec'ed	park(began_us) -> times		a child's half from PARKED on
  * Instance	init() -> str | None		the GUEST_INIT object; None = the core is gone
  *		ready(times, import_us, imported_us)
@@ -17,8 +19,6 @@
  * times is (forked_us, taken_us, sealed_us). Texts from the core are str when they are UTF-8, else bytes;
  * payloads may be either.
  */
-#include <Python.h>
-
 #include "images/python/guest.h"
 
 #include <errno.h>
@@ -78,12 +78,12 @@ static PyObject *py_zygote_ready(PyObject *Py_UNUSED(self), PyObject *failure)
 	Py_RETURN_NONE;
 }
 
-static PyObject *py_zygote_serve(PyObject *self, PyObject *Py_UNUSED(none))
+static PyObject *py_zygote_serve(PyObject *self, PyObject *prepare)
 {
 	struct guest *g = PyModule_GetState(self);
 	struct child_times t;
 	struct err e = ERR_INIT;
-	int r = zygote_serve(&g->zygote, &t, &e);
+	int r = zygote_serve(&g->zygote, prepare, &t, &e);
 
 	if (r < 0)
 		return raise_err(&e);
@@ -289,7 +289,7 @@ static PyObject *py_now_us(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
 static PyMethodDef methods[] = {
 	{"zygote_setup", py_zygote_setup, METH_NOARGS,  NULL},
 	{"zygote_ready", py_zygote_ready, METH_O,	  NULL},
-	{"zygote_serve", py_zygote_serve, METH_NOARGS,  NULL},
+	{"zygote_serve", py_zygote_serve, METH_O,	  NULL},
 	{"park",	 py_park,	  METH_O,	  NULL},
 	{"init",	 py_init,	  METH_NOARGS,  NULL},
 	{"ready",	  py_ready,	    METH_VARARGS, NULL},

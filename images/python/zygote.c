@@ -7,8 +7,6 @@
  * by the kernel, and Python's own fork hooks are called around it. Locks of libc cannot be held, since
  * there is one thread.
  */
-#include <Python.h>
-
 #include "images/python/guest.h"
 
 #include <errno.h>
@@ -97,15 +95,34 @@ static pid_t fork_into(const struct zygote *z, int cgroup, int *ret_pidfd, struc
 
 	if (pid < 0)
 		return err_errno(e, "clone3"); /* pidfd may hold a number that is no descriptor */
-	*ret_pidfd = pidfd;
+	if (pid > 0)
+		*ret_pidfd = pidfd;
 	return pid;
 }
 
+/* Whatever can be done before somebody waits for it. A Python error becomes the child's error. */
+static int prepare_to_park(PyObject *prepare, struct err *e)
+{
+	PyObject *type, *value, *trace, *done = PyObject_CallNoArgs(prepare);
+	PyObject *text = NULL;
+
+	if (done) {
+		Py_DECREF(done);
+		return 0;
+	}
+	PyErr_Fetch(&type, &value, &trace);
+	if (value)
+		text = PyObject_Str(value);
+	/* The process ends with this error: nothing is given back. */
+	return err_set(e, EINVAL, "prepare: %s", text ? PyUnicode_AsUTF8(text) : "unknown error");
+}
+
 /*
- * Python's hooks run once the child is in all its groups: the pages they write are the instance's. What
- * is before them uses no Python.
+ * Python's hooks and the preparation run once the child is in all its groups: the pages they write are the
+ * instance's. What is before them uses no Python.
  */
-static void become_child(const struct zygote *z, const int fds[SPAWN_FDS], struct child_times *t)
+static void become_child(const struct zygote *z, const int fds[SPAWN_FDS], PyObject *prepare,
+			 struct child_times *t)
 {
 	struct err e = ERR_INIT;
 
@@ -113,13 +130,13 @@ static void become_child(const struct zygote *z, const int fds[SPAWN_FDS], struc
 	if (child_arrive(fds, &e) < 0)
 		child_break(&e);
 	PyOS_AfterFork_Child();
-	if (child_park(z->drop, t, &e) < 0)
+	if (prepare_to_park(prepare, &e) < 0 || child_park(z->drop, t, &e) < 0)
 		child_break(&e);
 }
 
 /* Returns 0 in the zygote, ZYGOTE_E_CHILD in the child. */
 static int spawn(const struct zygote *z, const int fds[SPAWN_FDS], struct zygote_spawned *ret,
-		 int *ret_pidfd, struct child_times *t)
+		 int *ret_pidfd)
 {
 	pid_t pid;
 
@@ -127,10 +144,8 @@ static int spawn(const struct zygote *z, const int fds[SPAWN_FDS], struct zygote
 		return 0;
 	PyOS_BeforeFork();
 	pid = fork_into(z, fds[SPAWN_FD_CGROUP], ret_pidfd, &ret->err);
-	if (pid == 0) {
-		become_child(z, fds, t);
+	if (pid == 0)
 		return ZYGOTE_E_CHILD;
-	}
 	PyOS_AfterFork_Parent();
 	ret->pid = pid > 0 ? pid : 0;
 	return 0;
@@ -162,7 +177,8 @@ static void close_all(int *fds, size_t n)
 		fd_close(&fds[i]);
 }
 
-static int serve_one(const struct zygote *z, struct child_times *t, struct err *e)
+static int serve_one(const struct zygote *z, PyObject *prepare, struct child_times *t,
+		     struct err *e)
 {
 	union zygote_message m;
 	struct zygote_spawned spawned = {.type = ZYGOTE_SPAWNED};
@@ -179,19 +195,22 @@ static int serve_one(const struct zygote *z, struct child_times *t, struct err *
 		return err_set(e, EPROTO, "message %u of %zu bytes with %zu descriptors, not SPAWN",
 			       m.type, size, n_fds);
 	spawned.slot = m.spawn.slot;
-	if (spawn(z, fds, &spawned, &pidfd, t) == ZYGOTE_E_CHILD)
+	if (spawn(z, fds, &spawned, &pidfd) == ZYGOTE_E_CHILD) {
+		become_child(z, fds, prepare, t);
 		return ZYGOTE_E_CHILD;
+	}
 	close_all(fds, SPAWN_FDS);
 	return answer(z, &spawned, pidfd, e);
 }
 
-int zygote_serve(const struct zygote *z, struct child_times *ret_times, struct err *e)
+int zygote_serve(const struct zygote *z, PyObject *prepare, struct child_times *ret_times,
+		 struct err *e)
 {
 	struct child_times t = {0};
 	int r;
 
 	do
-		r = serve_one(z, &t, e);
+		r = serve_one(z, prepare, &t, e);
 	while (r == 0);
 	if (r == ZYGOTE_E_CHILD)
 		*ret_times = t;

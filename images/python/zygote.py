@@ -42,6 +42,15 @@ def _warm():
         importlib.import_module(name)
     if image := sys.modules.get("PIL.Image"):
         image.preinit()  # the common formats' modules
+    os.environ.clear()  # each child gets a whole one
+
+
+def _prepare(preloaded):
+    """In each child, before it parks: from then on it is one instance's, so nothing is shared."""
+    gc.enable()
+    if numpy_random := sys.modules.get("numpy.random"):
+        numpy_random.seed()  # the library's own hook covers random; OpenSSL seeds at its first use
+    _guest_serve.rehearse(preloaded)
 
 
 def _threads():
@@ -57,17 +66,16 @@ def main():
     _guest_base.open_streams()
     log = _guest_base.open_logging()
     _warm()
-    preloaded = {name.partition(".")[0] for name in sys.modules} - _INTERPRETER
+    preloaded = _guest_base.preloaded_names(_INTERPRETER)
     gc.collect()
     gc.freeze()
     failure = _threads()
     _guest.zygote_ready(failure)
     if failure:
         os._exit(1)
-    times = _guest.zygote_serve()
+    times = _guest.zygote_serve(lambda: _prepare(preloaded))
     if times is None:
         os._exit(0)
-    gc.enable()
     _guest_serve.main(times, log, preloaded)
 
 
