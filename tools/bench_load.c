@@ -36,6 +36,7 @@ struct settings {
 	uint64_t seconds;
 	uint64_t n_warmup; /* requests at the start that are not counted */
 	uint64_t rate;	   /* a second; 0: closed loop */
+	bool samples;	   /* print every latency as well */
 };
 
 struct conn {
@@ -232,6 +233,14 @@ static uint32_t percentile(const struct load *l, double share)
 	return l->latencies_us[at < l->n_latencies ? at : l->n_latencies - 1];
 }
 
+static void print_samples(const struct load *l)
+{
+	fputs(",\"samples_us\":[", stdout);
+	for (size_t i = 0; i < l->n_latencies; i++)
+		printf("%s%" PRIu32, i ? "," : "", l->latencies_us[i]);
+	fputs("]", stdout);
+}
+
 static void print_result(struct load *l)
 {
 	double seconds = (double)(l->last_us - l->counted_from_us) / (double)CLK_US_PER_SEC;
@@ -243,6 +252,9 @@ static void print_result(struct load *l)
 	       l->n_latencies, l->n_failed, seconds,
 	       seconds > 0 ? (double)l->n_latencies / seconds : 0, percentile(l, 0.5),
 	       percentile(l, 0.9), percentile(l, 0.99), percentile(l, 0.999), percentile(l, 1));
+	if (l->set.samples)
+		print_samples(l);
+	puts("}");
 }
 
 /* ---- start --------------------------------------------------------------------------------------- */
@@ -250,7 +262,8 @@ static void print_result(struct load *l)
 static void usage(void)
 {
 	fputs("usage: bench_load --socket PATH --path TARGET [--data TEXT] [--connections N]\n"
-	      "                  [--requests N] [--seconds N] [--warmup N] [--rate PER_SECOND]\n",
+	      "                  [--requests N] [--seconds N] [--warmup N] [--rate PER_SECOND] "
+	      "[--samples]\n",
 	      stderr);
 	exit(2);
 }
@@ -299,6 +312,8 @@ static void parse(struct settings *set, int argc, char **argv)
 			set->path = optarg;
 		else if (letter == 'd')
 			set->data = optarg;
+		else if (letter == 'a')
+			set->samples = true;
 		else if (letter == '?')
 			usage();
 		for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

@@ -1,0 +1,141 @@
+#!/usr/bin/python3.11
+"""Start, end, and sudden death: kill -9 at random moments leaves no residue after the next start.
+
+KILLS sets how many (20; 200 with FULL=1), SEED which.
+"""
+import http.client
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+from lib import call, deploy, invoke, is_alive, read, run, wait_for
+
+KILLS = int(os.environ.get("KILLS", 200 if os.environ.get("FULL") else 20))
+SEED = int(os.environ.get("SEED", 1))
+
+# Handlers end within this; so what does not answer after it hangs.
+RECOVERY_SECONDS = 30
+
+FUNCTIONS = {
+    "quick": "def handler(event, context): return event",
+    "busy": "import time\ndef handler(event, context):\n time.sleep(0.02)\n print('x' * 1000)\n return event",
+    "parent": "import subprocess\ndef handler(e, c): return subprocess.run(['/bin/sleep', '0.05']).returncode",
+}
+
+
+class Load:
+    """Calls all functions from several threads. What fails is not judged: the daemon is being killed."""
+
+    def __init__(self, d):
+        self.d, self.over = d, threading.Event()
+        self.threads = [threading.Thread(target=self.work, args=(n,)) for n in FUNCTIONS for _ in range(2)]
+
+    def work(self, name):
+        while not self.over.is_set():
+            try:
+                invoke(self.d, name, {"a": 1}, timeout=RECOVERY_SECONDS)
+            except (OSError, http.client.HTTPException):
+                self.over.wait(0.01)
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        for t in self.threads:
+            t.join()
+
+
+def role(pid, main):
+    """What a process is, as far as chance is concerned: each role is hit as often as the others."""
+    if pid == main:
+        return "main"
+    name = (read(f"/proc/{pid}/comm") or "gone").strip()
+    groups = read(f"/proc/{pid}/cgroup") or ""
+    return name, groups.rsplit("/", 1)[-1].strip() if "zygote" in groups else ""
+
+
+def pick(chance, d):
+    roles = {}
+    for pid in d.look():
+        roles.setdefault(role(pid, d.process.pid), []).append(pid)
+    return chance.choice(roles[chance.choice(sorted(roles, key=str))])
+
+
+def serves(d):
+    try:
+        return invoke(d, "quick", {"b": 2}, timeout=RECOVERY_SECONDS).outcome == "ok"
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def kill_one(chance, d):
+    """Kill a process of the daemon, and start the daemon again if that was its end."""
+    old = d.look()
+    victim = pick(chance, d)
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: d.process.poll() is not None or serves(d), f"recovery from the end of {victim}",
+             RECOVERY_SECONDS)
+    if d.process.poll() is None:
+        return "lives"
+    d.start()
+    d.reap()
+    left = [pid for pid, start in old.items() if is_alive(pid, start)]
+    assert not left, f"processes of the last run live on: {left}"
+    return "restarted"
+
+
+def random_kills_leave_nothing(d):
+    chance, ends = random.Random(SEED), {"lives": 0, "restarted": 0}
+    for name, text in FUNCTIONS.items():
+        deploy(d, name, text)
+    for _ in range(KILLS):
+        with Load(d):
+            time.sleep(chance.uniform(0, 0.1))  # the moment of death is the point
+            ends[kill_one(chance, d)] += 1
+        assert serves(d), "it does not serve"
+    print(f"# {KILLS} kills, seed {SEED}: {ends}")
+
+
+def a_function_survives_the_daemon(d):
+    deploy(d, "stays", "def handler(event, context): return 'still here'")
+    before = usage(d, "stays")
+    assert invoke(d, "stays").reply == "still here"
+    d.terminate()
+    d.start()
+    assert invoke(d, "stays").reply == "still here"
+    wait_for(lambda: usage(d, "stays") == before + 2, "both calls in the ledger")
+
+
+def usage(d, name):
+    text = call(d, "usage", name)
+    return int(text.split()[1].rstrip(","))
+
+
+def sigterm_lets_running_requests_finish(d):
+    deploy(d, "long", "import time\ndef handler(e, c):\n time.sleep(1)\n return 'finished'", "--timeout", "5")
+    answers = []
+    caller = threading.Thread(target=lambda: answers.append(invoke(d, "long")))
+    caller.start()
+    wait_for(lambda: is_busy(d), "the call runs")
+    status = d.terminate()
+    caller.join()
+    assert status == 0, f"exit status {status}"
+    assert answers and answers[0].outcome == "ok" and answers[0].reply == "finished", answers
+    left = d.residue()
+    assert not left, left
+    d.start()
+
+
+def is_busy(d):
+    text = d.request("GET", "/metrics")[2].decode()
+    return any("busy" in line and line.rstrip().endswith(" 1") for line in text.splitlines())
+
+
+if __name__ == "__main__":
+    sys.exit(run([a_function_survives_the_daemon, sigterm_lets_running_requests_finish,
+                  random_kills_leave_nothing]))
