@@ -188,6 +188,23 @@ static int mount_images(struct host *h, struct err *e)
 	return r;
 }
 
+/* The core: an id without any privilege; it may write its own directory and nothing else. */
+static int core_limits(struct host *h, struct err *e)
+{
+	struct sbx_drop *d = h->core_drop;
+	int n = snprintf(d->writable[0], sizeof(d->writable[0]), "%s/core", h->cfg->state_dir);
+
+	if (n < 0 || (size_t)n >= sizeof(d->writable[0]))
+		return err_set(e, ENAMETOOLONG, "state directory of %d bytes", n);
+	d->uid = d->gid = (uint32_t)h->cfg->core_uid;
+	d->umask = 077;
+	d->no_new_privs = true;
+	d->has_landlock = true;
+	d->n_writable = 1;
+	d->has_filter = true;
+	return profile_load(h->cfg, "core", &d->filter, e);
+}
+
 static int compile_policies(struct host *h, struct err *e)
 {
 	_cleanup_free_ struct pol_program *python = calloc(1, sizeof(*python));
@@ -196,7 +213,8 @@ static int compile_policies(struct host *h, struct err *e)
 	h->init_filter = calloc(1, sizeof(*h->init_filter));
 	h->function_drop = calloc(1, sizeof(*h->function_drop));
 	h->unpack_drop = calloc(1, sizeof(*h->unpack_drop));
-	if (!python || !h->init_filter || !h->function_drop || !h->unpack_drop)
+	h->core_drop = calloc(1, sizeof(*h->core_drop));
+	if (!python || !h->init_filter || !h->function_drop || !h->unpack_drop || !h->core_drop)
 		return err_set(e, ENOMEM, "policies");
 	unpack_drop_init(h->unpack_drop, (uint32_t)h->cfg->core_uid + 1);
 	h->unpack_drop->has_filter = true;
@@ -205,6 +223,8 @@ static int compile_policies(struct host *h, struct err *e)
 		r = profile_load(h->cfg, "init", h->init_filter, e);
 	if (r == 0)
 		r = profile_load(h->cfg, "unpack", &h->unpack_drop->filter, e);
+	if (r == 0)
+		r = core_limits(h, e);
 	if (r == 0)
 		sbx_drop_for_function(python, h->function_drop);
 	return r;
@@ -271,4 +291,5 @@ void host_close(struct host *h)
 	free(h->init_filter);
 	free(h->function_drop);
 	free(h->unpack_drop);
+	free(h->core_drop);
 }

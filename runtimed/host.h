@@ -41,6 +41,7 @@ struct host {
 	struct pol_program *init_filter; /* heap: 32 KiB each */
 	struct sbx_drop *function_drop;
 	struct sbx_drop *unpack_drop;
+	struct sbx_drop *core_drop;
 };
 
 /* Everything up to mounted images. Removes what an earlier daemon on the same RUN left behind. */

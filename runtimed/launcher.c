@@ -217,13 +217,13 @@ static int warm_up(struct launcher *l, struct err *e)
 	return r;
 }
 
-static int config_memfd(const struct config *cfg, int *ret, struct err *e)
+static int memfd_of(const void *data, size_t n, int *ret, struct err *e)
 {
-	_cleanup_fd_ int fd = memfd_create("config", MFD_CLOEXEC);
+	_cleanup_fd_ int fd = memfd_create("role", MFD_CLOEXEC);
 
 	if (fd < 0)
 		return err_errno(e, "memfd_create");
-	if (file_write_all(fd, cfg, sizeof(*cfg), e) < 0)
+	if (file_write_all(fd, data, n, e) < 0)
 		return -e->code;
 	*ret = fd_steal(&fd);
 	return 0;
@@ -248,36 +248,39 @@ static void send_hello(struct launcher *l)
 	launcher_send(l, &m, sizeof(m), NULL, 0);
 }
 
-static int start_core(struct launcher *l, struct err *e)
+/* The core's descriptors, in their order from CORE_FD_LAUNCHER on; theirs is the socket's other end. */
+static int core_fds(struct launcher *l, int *fds, struct err *e)
 {
-	_cleanup_fd_ int theirs = -1, config = -1, un = -1, tcp = -1, dir = -1, key = -1;
-	struct sbx_drop *d = calloc(1, sizeof(*d));
-	struct sbx_place place = {.net_ns = -1, .n_fds = CORE_FDS};
-	int r = d ? 0 : err_set(e, ENOMEM, "core");
+	const struct config *cfg = l->cfg;
+	int r = sock_pair(SOCK_SEQPACKET, &l->core_sock, &fds[CORE_FD_LAUNCHER], e);
 
 	if (r == 0)
-		r = sock_pair(SOCK_SEQPACKET, &l->core_sock, &theirs, e);
+		r = memfd_of(cfg, sizeof(*cfg), &fds[CORE_FD_CONFIG], e);
 	if (r == 0)
-		r = config_memfd(l->cfg, &config, e);
+		r = listen_unix(cfg->run_dir, &fds[CORE_FD_UNIX], e);
 	if (r == 0)
-		r = listen_unix(l->cfg->run_dir, &un, e);
+		r = listen_loopback(l->host.run, (uint16_t)cfg->listen_port, &fds[CORE_FD_TCP], e);
 	if (r == 0)
-		r = listen_loopback(l->host.run, (uint16_t)l->cfg->listen_port, &tcp, e);
+		r = core_dir(l, &fds[CORE_FD_STATE], e);
 	if (r == 0)
-		r = core_dir(l, &dir, e);
+		r = rootkey_open(l->host.state, &fds[CORE_FD_KEY], e);
 	if (r == 0)
-		r = rootkey_open(l->host.state, &key, e);
-	if (r == 0) {
-		d->uid = d->gid = (uint32_t)l->cfg->core_uid;
-		d->umask = 077;
-		d->no_new_privs = true;
-		memcpy(place.fds,
-		       (int[]){STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, theirs, config, un, tcp,
-			       dir, key},
-		       CORE_FDS * sizeof(int));
-		r = role_start("core", NULL, d, &place, &l->core, e);
-	}
-	free(d);
+		r = memfd_of(l->host.core_drop, sizeof(*l->host.core_drop), &fds[CORE_FD_DROP], e);
+	return r;
+}
+
+static int start_core(struct launcher *l, struct err *e)
+{
+	struct sbx_place place = {.net_ns = -1, .n_fds = CORE_FDS};
+	int r;
+
+	for (int i = 0; i < CORE_FDS; i++)
+		place.fds[i] = i < CORE_FD_LAUNCHER ? i : -1;
+	r = core_fds(l, place.fds, e);
+	if (r == 0)
+		r = role_start("core", NULL, l->host.core_drop, &place, &l->core, e);
+	for (int i = CORE_FD_LAUNCHER; i < CORE_FDS; i++)
+		fd_close(&place.fds[i]);
 	if (r == 0)
 		r = watch_add(l->watches, &l->core_watch, l->core_sock, on_core, l, e);
 	if (r == 0)

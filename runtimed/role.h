@@ -13,6 +13,7 @@ enum core_fd {
 	CORE_FD_TCP,	      /* listening */
 	CORE_FD_STATE,	      /* STATE/core */
 	CORE_FD_KEY,	      /* STATE/root-key, read-only */
+	CORE_FD_DROP,	      /* memfd: struct sbx_drop */
 	CORE_FDS
 };
 

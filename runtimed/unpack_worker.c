@@ -57,7 +57,7 @@ static int take_job(struct unpack_job *ret, struct err *e)
 
 static int run_job(const struct unpack_job *job, struct unpack_result *ret, struct err *e)
 {
-	int r = sbx_drop(&job->drop, e);
+	int r = sbx_confine(&job->drop, e); /* ids and limits are the launcher's doing */
 
 	if (r < 0)
 		return err_wrap(e, "unpack worker");
