@@ -12,14 +12,14 @@
 #include <stdint.h>
 
 struct pool_view {
-	uint64_t n_instances;	    /* all, in any state */
+	uint64_t n_instances; /* all, in any state */
 	uint64_t instances_max;
-	uint64_t n_of_function;	    /* of the function in question */
+	uint64_t n_of_function; /* of the function in question */
 	uint64_t of_function_max;
-	uint64_t n_starting;	    /* of the function, not ready yet */
-	uint64_t n_waiting;	    /* invocations of the function in the queue, this one included */
-	uint64_t n_idle_elsewhere;  /* idle instances of other functions */
-	uint64_t n_queued;	    /* all functions, this one included */
+	uint64_t n_starting;	   /* of the function, not ready yet */
+	uint64_t n_waiting;	   /* invocations of the function in the queue, this one included */
+	uint64_t n_idle_elsewhere; /* idle instances of other functions */
+	uint64_t n_queued;	   /* all functions, this one included */
 	uint64_t queue_max;
 };
 

@@ -49,7 +49,7 @@ struct func {
 	uint64_t code_bytes; /* packed */
 	char revision[37];   /* fresh UUID per change */
 	uint64_t modified_wall_us;
-	struct list link; /* registry */
+	struct list link;    /* registry */
 	struct fnpool *pool; /* pool.c's, while it has instances or waiting invocations */
 };
 

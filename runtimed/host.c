@@ -234,13 +234,10 @@ static const struct {
 	const char *name;
 	int (*run)(struct host *, struct err *);
 } steps[] = {
-	{"directories",	open_dirs	 },
-	 {"lock",		  take_lock	   },
-	{"policies",	     compile_policies},
-	 {"cgroups",	     open_groups	},
-	{"mount namespace", own_mounts      },
-	 {"devices",	     prepare_dev	},
-	{"images",	   mount_images    },
+	{"directories", open_dirs},	 {"lock", take_lock},
+	{"policies", compile_policies},	 {"cgroups", open_groups},
+	{"mount namespace", own_mounts}, {"devices", prepare_dev},
+	{"images", mount_images},
 };
 
 int host_open(struct host *h, const struct config *cfg, struct err *e)

@@ -22,8 +22,8 @@
 #define LOG_READS_MAX 4
 
 static const enum metrics_instances metric_of[INSTANCE_STATES] = {
-	[INSTANCE_ASKED] = METRICS_STARTING, [INSTANCE_OPENING] = METRICS_STARTING,
-	[INSTANCE_IDLE] = METRICS_IDLE,	     [INSTANCE_BUSY] = METRICS_BUSY,
+	[INSTANCE_ASKED] = METRICS_STARTING,	[INSTANCE_OPENING] = METRICS_STARTING,
+	[INSTANCE_IDLE] = METRICS_IDLE,		[INSTANCE_BUSY] = METRICS_BUSY,
 	[INSTANCE_STOPPING] = METRICS_STOPPING,
 };
 
@@ -58,8 +58,13 @@ struct instance *instance_ask(struct core *core, struct func *fn, uint64_t id, u
 	if (!in)
 		return NULL;
 	memcpy(m.code, fn->code_sha256, sizeof(m.code));
-	*in = (struct instance){.core = core, .fn = func_ref(fn), .id = id, .is_fresh = true,
-				.data = -1, .log = -1, .meter = CG_METER_INIT};
+	*in = (struct instance){.core = core,
+				.fn = func_ref(fn),
+				.id = id,
+				.is_fresh = true,
+				.data = -1,
+				.log = -1,
+				.meter = CG_METER_INIT};
 	in->asked_us = clk_now_us();
 	buf_init(&in->in, GUEST_FRAME_MAX + sizeof(struct guest_frame));
 	buf_init(&in->out, GUEST_INIT_MAX + sizeof(struct guest_frame));

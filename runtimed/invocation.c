@@ -125,9 +125,10 @@ void invocation_begin(struct invocation *inv, struct instance *in)
 	inv->head.deadline_us = inv->deadline_us;
 	inv->head.context_size = (uint32_t)inv->req.context_size;
 	memcpy(inv->head.request_id, inv->req.request_id, GUEST_REQUEST_ID_LEN);
-	inv->frame = (struct guest_frame){
-		.type = GUEST_INVOKE,
-		.size = (uint32_t)(sizeof(inv->head) + inv->req.context_size + inv->req.event_size)};
+	inv->frame =
+		(struct guest_frame){.type = GUEST_INVOKE,
+				     .size = (uint32_t)(sizeof(inv->head) + inv->req.context_size +
+							inv->req.event_size)};
 	(void)uv_timer_start(&inv->timer, on_deadline, inv->req.fn->timeout_ms, 0);
 }
 

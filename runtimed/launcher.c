@@ -82,8 +82,8 @@ static const struct {
 	size_t n_fds;
 	void (*run)(struct launcher *, const union launch_message *, int *fd);
 } messages[] = {
-	[LAUNCH_START] = {sizeof(struct launch_start),  0, on_start },
-	[LAUNCH_STOP] = {sizeof(struct launch_stop),   0, on_stop  },
+	[LAUNCH_START] = {sizeof(struct launch_start), 0, on_start},
+	[LAUNCH_STOP] = {sizeof(struct launch_stop), 0, on_stop},
 	[LAUNCH_UNPACK] = {sizeof(struct launch_unpack), 1, on_unpack},
 	[LAUNCH_FORGET] = {sizeof(struct launch_forget), 0, on_forget},
 };
@@ -278,7 +278,7 @@ static int start_core(struct launcher *l, struct err *e)
 		place.fds[i] = i < CORE_FD_LAUNCHER ? i : -1;
 	r = core_fds(l, place.fds, e);
 	if (r == 0)
-		r = role_start("core", NULL, l->host.core_drop, &place, &l->core, e);
+		r = role_start("core", l->host.core_drop, &place, &l->core, e);
 	for (int i = CORE_FD_LAUNCHER; i < CORE_FDS; i++)
 		fd_close(&place.fds[i]);
 	if (r == 0)
@@ -348,10 +348,7 @@ static void undo(struct launcher *l)
 
 int launcher_main(const struct config *cfg)
 {
-	struct launcher l = {
-		.cfg = cfg, .core = {-1, -1},
-		      .core_sock = -1, .signals = -1
-	    };
+	struct launcher l = {.cfg = cfg, .core = {-1, -1}, .core_sock = -1, .signals = -1};
 	struct err e = ERR_INIT;
 	int r;
 

@@ -103,10 +103,10 @@ void packages_forget(struct launcher *l, const struct launch_forget *m);
 /* ---- role.c ---- */
 
 /*
- * Start /proc/self/exe with `--role name [arg]`, descriptors as in place->fds, with what drop leaves: all of it
+ * Start /proc/self/exe with `--role name`, descriptors as in place->fds, with what drop leaves: all of it
  * but landlock and filter, which the program puts on itself.
  */
-int role_start(const char *name, const char *arg, const struct sbx_drop *drop,
-	       const struct sbx_place *place, struct sbx_proc *ret, struct err *e);
+int role_start(const char *name, const struct sbx_drop *drop, const struct sbx_place *place,
+	       struct sbx_proc *ret, struct err *e);
 
 #endif

@@ -259,7 +259,7 @@ void link_close(struct link *l)
 {
 	if (!l)
 		return;
-	list_for_each(pos, &l->queue)
+	list_for_each (pos, &l->queue)
 		waiting_free(container_of(pos, struct waiting, link));
 	uv_close((uv_handle_t *)&l->poll, on_closed);
 }

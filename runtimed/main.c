@@ -1,10 +1,12 @@
 /* The daemon's program: options, then the launcher; started by itself, one of the other roles. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "runtimed/config.h"
 #include "runtimed/launcher.h"
@@ -12,13 +14,13 @@
 #include "runtimed/unpack.h"
 
 static const struct option options[] = {
-	{"state",  required_argument, NULL, 's'},
-	{"run",	required_argument, NULL, 'r'},
+	{"state", required_argument, NULL, 's'},
+	{"run", required_argument, NULL, 'r'},
 	{"config", required_argument, NULL, 'c'},
-	{"set",	required_argument, NULL, 'S'},
-	{"role",	 required_argument, NULL, 'R'},
-	{"help",	 no_argument,	      NULL, 'h'},
-	{NULL,     0,		  NULL, 0	 },
+	{"set", required_argument, NULL, 'S'},
+	{"role", required_argument, NULL, 'R'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static void usage(FILE *out)
@@ -39,7 +41,7 @@ static int set(struct config *cfg, char *pair, struct err *e)
 	while (*value && *value != '=')
 		value++;
 	if (!*value)
-		return err_set(e, 22, "--set '%s': no '='", pair);
+		return err_set(e, EINVAL, "--set '%s': no '='", pair);
 	*value++ = '\0';
 	return config_set(cfg, pair, value, e);
 }
@@ -48,25 +50,29 @@ static int apply(struct config *cfg, int option, char *arg, struct err *e)
 {
 	switch (option) {
 	case 's':
-		return config_set(cfg, "state", arg, e);
+		return config_set(cfg, "state_dir", arg, e);
 	case 'r':
-		return config_set(cfg, "run", arg, e);
+		return config_set(cfg, "run_dir", arg, e);
 	case 'c':
 		return config_read(cfg, arg, e);
 	case 'S':
 		return set(cfg, arg, e);
 	default:
-		return err_set(e, 22, "see --help");
+		return err_set(e, EINVAL, "see --help");
 	}
 }
 
-static int run_role(const char *name, int argc, char **argv)
+static const struct {
+	const char *name;
+	int (*run)(void);
+} roles[] = {{"core", core_main}, {"unpack", unpack_main}};
+
+static int run_role(const char *name)
 {
-	if (str_is(name, "core"))
-		return core_main();
-	if (str_is(name, "unpack"))
-		return unpack_main(argc, argv);
-	fprintf(stderr, "runtimed: no role '%s'\n", name);
+	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
+		if (str_is(roles[i].name, name))
+			return roles[i].run();
+	log_line(LOG_ERROR, "no role '%s'", name);
 	return 2;
 }
 
@@ -80,7 +86,7 @@ int main(int argc, char **argv)
 	config_init(&cfg);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'R')
-			return run_role(optarg, argc, argv);
+			return run_role(optarg);
 		if (c == 'h') {
 			usage(stdout);
 			return EXIT_SUCCESS;

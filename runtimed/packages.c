@@ -113,15 +113,30 @@ static void on_worker_exit(void *arg)
 	run_next(l);
 }
 
+/* What the worker is told: its limits and the module to look for. */
+static int job_memfd(const struct job *j, int *ret, struct err *e)
+{
+	_cleanup_free_ struct unpack_job *job = calloc(1, sizeof(*job));
+	_cleanup_fd_ int fd = memfd_create("job", MFD_CLOEXEC);
+
+	if (!job || fd < 0)
+		return err_errno(e, "job of the unpacker");
+	job->drop = *j->l->host.unpack_drop;
+	memcpy(job->module, j->m.module, sizeof(job->module));
+	if (file_write_all(fd, job, sizeof(*job), e) < 0)
+		return -e->code;
+	*ret = fd_steal(&fd);
+	return 0;
+}
+
 static int start_worker(struct job *j, struct err *e)
 {
 	struct launcher *l = j->l;
 	const struct sbx_drop *d = l->host.unpack_drop;
-	_cleanup_fd_ int dir = -1, theirs = -1;
-	_cleanup_fd_ int drop = memfd_create("drop", MFD_CLOEXEC);
+	_cleanup_fd_ int dir = -1, theirs = -1, job = -1;
 	struct sbx_place place = {
-		.group = &l->host.zygotes, .net_ns = -1, .n_fds = UNPACK_FD_DROP + 1};
-	int r = drop < 0 ? err_errno(e, "memfd_create") : file_write_all(drop, d, sizeof(*d), e);
+		.group = &l->host.zygotes, .net_ns = -1, .n_fds = UNPACK_FD_JOB + 1};
+	int r = job_memfd(j, &job, e);
 
 	if (r == 0)
 		r = sock_pair(SOCK_SEQPACKET, &j->result, &theirs, e);
@@ -130,10 +145,10 @@ static int start_worker(struct job *j, struct err *e)
 	if (r < 0)
 		return r;
 	memcpy(place.fds,
-	       (int[]){STDIN_FILENO, STDERR_FILENO, STDERR_FILENO, j->package, dir, theirs, drop},
-	       (UNPACK_FD_DROP + 1) * sizeof(int));
+	       (int[]){STDIN_FILENO, STDERR_FILENO, STDERR_FILENO, j->package, dir, theirs, job},
+	       (UNPACK_FD_JOB + 1) * sizeof(int));
 	j->deadline_us = clk_now_us() + UNPACK_DEADLINE_US;
-	r = role_start("unpack", j->m.module, d, &place, &j->proc, e);
+	r = role_start("unpack", d, &place, &j->proc, e);
 	if (r == 0)
 		r = watch_add(l->watches, &j->exited, j->proc.pidfd, on_worker_exit, j, e);
 	return r;
@@ -200,9 +215,7 @@ void packages_unpack(struct launcher *l, const struct launch_unpack *m, int *fd)
 		answer(l, m->job, NULL, &e);
 		return;
 	}
-	*j = (struct job){
-		.l = l, .m = *m, .package = fd_steal(fd), .result = -1, .proc = {-1, -1}
-	};
+	*j = (struct job){.l = l, .m = *m, .package = fd_steal(fd), .result = -1, .proc = {-1, -1}};
 	list_add_tail(&ps->waiting, &j->link);
 	ps->n_waiting++;
 	run_next(l);

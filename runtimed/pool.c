@@ -21,14 +21,14 @@
 #define SWEEP_MS 20 /* how late an instance may be frozen or ended */
 
 /* An instance's id: a number that never comes again, and its place in pool.at[]. */
-#define PLACE_BITS 20
-#define PLACE_MASK ((UINT64_C(1) << PLACE_BITS) - 1)
+#define PLACE_BITS    20
+#define PLACE_MASK    ((UINT64_C(1) << PLACE_BITS) - 1)
 
 #define MB_PER_CORE   1769
 #define CPU_PERIOD_US 100000
 
 struct fnpool {
-	struct func *fn; /* of its instances and invocations, which hold references */
+	struct func *fn;     /* of its instances and invocations, which hold references */
 	struct list idle;    /* most recently used first */
 	struct list others;  /* asked, opening, busy, stopping */
 	struct list waiting; /* invocations, oldest first */
@@ -161,7 +161,7 @@ static void stop(struct pool *p, struct instance *in)
 
 static struct instance *least_recent_elsewhere(struct pool *p, const struct fnpool *of)
 {
-	list_for_each(pos, &p->idle) {
+	list_for_each (pos, &p->idle) {
 		struct instance *in = container_of(pos, struct instance, idle_link);
 
 		if (in->of != of)
@@ -399,7 +399,8 @@ void pool_instance_result(struct instance *in, const struct guest_result *res, c
 	in->inv = NULL;
 	inv->rec.handler_us = res->ended_us > res->started_us ? res->ended_us - res->started_us : 0;
 	measure(in, &inv->rec);
-	invocation_answer(inv, res->status == GUEST_OK ? OUTCOME_OK : OUTCOME_USER_ERROR, payload, n);
+	invocation_answer(inv, res->status == GUEST_OK ? OUTCOME_OK : OUTCOME_USER_ERROR, payload,
+			  n);
 	rest(in->core->pool, in);
 }
 
@@ -449,7 +450,8 @@ static void end_running(struct instance *in, const struct launch_gone *m)
 	if (inv->is_timed_out)
 		invocation_error(inv, OUTCOME_TIMEOUT, "Sandbox.Timedout",
 				 "Task timed out after %" PRIu32 ".%02" PRIu32 " seconds",
-				 inv->req.fn->timeout_ms / 1000, inv->req.fn->timeout_ms % 1000 / 10);
+				 inv->req.fn->timeout_ms / 1000,
+				 inv->req.fn->timeout_ms % 1000 / 10);
 	else
 		tell_death(inv, in, m, false);
 }
@@ -543,7 +545,7 @@ static void freeze_resting(struct pool *p, uint64_t now)
 
 static void end_old(struct pool *p, uint64_t now)
 {
-	list_for_each(pos, &p->idle) {
+	list_for_each (pos, &p->idle) {
 		struct instance *in = container_of(pos, struct instance, idle_link);
 
 		if (now - in->idle_since_us < p->core->cfg.keep_alive_us && is_current(p, in->fn))
@@ -579,7 +581,7 @@ void pool_registry_changed(struct core *core)
 {
 	struct pool *p = core->pool;
 
-	list_for_each(pos, &p->idle) {
+	list_for_each (pos, &p->idle) {
 		struct instance *in = container_of(pos, struct instance, idle_link);
 
 		if (!is_current(p, in->fn))

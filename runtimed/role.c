@@ -4,11 +4,11 @@
 #include "runtimed/launcher.h"
 #include "sandbox/sandbox.h"
 
-int role_start(const char *name, const char *arg, const struct sbx_drop *drop,
-	       const struct sbx_place *place, struct sbx_proc *ret, struct err *e)
+int role_start(const char *name, const struct sbx_drop *drop, const struct sbx_place *place,
+	       struct sbx_proc *ret, struct err *e)
 {
 	static const char *env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", NULL};
-	const char *argv[] = {"/proc/self/exe", "--role", name, arg, NULL};
+	const char *argv[] = {"/proc/self/exe", "--role", name, NULL};
 	struct sbx_plan plan = {
 		.argv = argv, .env = env, .cwd = "/", .dies_with_parent = true, .drop = *drop};
 
