@@ -283,25 +283,21 @@ static uint64_t number(const char *text, uint64_t max)
 static void parse(struct settings *set, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"socket",	   1, NULL, 's'},
-		    {"path",	     1, NULL, 'p'},
-		{"data",	 1, NULL, 'd'},
-		    {"connections", 1, NULL, 'c'},
-		{"requests",    1, NULL, 'n'},
-		    {"seconds",	1, NULL, 't'},
-		{"warmup",	   1, NULL, 'w'},
-		    {"rate",	     1, NULL, 'r'},
-		{NULL,	       0, NULL, 0	 },
+		{"socket", 1, NULL, 's'},   {"path", 1, NULL, 'p'},
+		{"data", 1, NULL, 'd'},	    {"connections", 1, NULL, 'c'},
+		{"requests", 1, NULL, 'n'}, {"seconds", 1, NULL, 't'},
+		{"warmup", 1, NULL, 'w'},   {"rate", 1, NULL, 'r'},
+		{NULL, 0, NULL, 0},
 	};
 	struct {
 		char letter;
 		uint64_t *at, max;
 	} numbers[] = {
 		{'c', &set->n_connections, CONNECTIONS_MAX},
-		{'n', &set->n_requests,	REQUESTS_MAX   },
-		{'t', &set->seconds,	     3600		 },
-		{'w', &set->n_warmup,      REQUESTS_MAX	  },
-		{'r', &set->rate,	  1000000	 },
+		{'n', &set->n_requests, REQUESTS_MAX},
+		{'t', &set->seconds, 3600},
+		{'w', &set->n_warmup, REQUESTS_MAX},
+		{'r', &set->rate, 1000000},
 	};
 	int letter;
 
