@@ -49,12 +49,13 @@ struct codestore_usage {
 
 /*
  * Open STATE/code, making it. state_dir is borrowed; it must have been opened in the mount namespace that
- * codestore_mount() is called in (the kernel clones no mount of another). bytes_max 0 = CODESTORE_BYTES_MAX. Blocks for as long
- * as it takes to stat every file.
+ * codestore_mount() is called in (the kernel clones no mount of another). bytes_max 0 =
+ * CODESTORE_BYTES_MAX. Blocks for as long as it takes to stat every file.
  */
 int codestore_open(int state_dir, uint64_t bytes_max, struct codestore **ret, struct err *e);
-void codestore_close(
-	struct codestore *cs); /* NULL is fine; unfinished jobs are left for the sweep */
+
+/* NULL is fine. Unfinished jobs are left for the next start. */
+void codestore_close(struct codestore *cs);
 
 /* Whether a package is installed; *ret_info (may be NULL) is filled if so. */
 bool codestore_has(const struct codestore *cs, const uint8_t sha256[LAUNCH_SHA256_LEN],

@@ -2,13 +2,13 @@
  * Packages, seen by the core: a zip from the API becomes code that functions can name by its SHA-256.
  *
  *  1. package_open()      finds the codes of earlier runs
- *  2. package_gc()        once the functions are loaded
+ *  2. package_gc_all()    once the functions are loaded
  *  3. package_submit()    for each upload; done() comes later, from the loop
  *  4. package_release()   when the function that wanted the code is registered, or will never be
  *  5. package_gc()        after a function was deleted or updated, and after an instance ended
  *  6. package_close(), then run the loop to its end
  *
- * The zip is hashed and written to STATE/core/incoming/<random> on the thread pool; the launcher gets the
+ * The zip is hashed and written to STATE/core/incoming/<job> on the thread pool; the launcher gets the
  * open file, never a path, and the file is unlinked at once. STATE/core/codes/<sha256> is an empty file
  * for each code that the launcher may have: the memory of what to forget, made before the launcher is asked
  * and removed after it was told to forget.
@@ -44,8 +44,8 @@ struct package_env {
 		      const char *module, int fd, struct err *e);
 	/* Send FORGET. */
 	int (*forget)(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN], struct err *e);
-	/* Whether a live instance, idle or busy, was started with this code. */
-	bool (*is_live)(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN]);
+	/* Whether a registered function or a live instance, idle or busy, has this code. */
+	bool (*is_used)(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN]);
 };
 
 /* p is NULL when e->code is not 0: EINVAL, E2BIG, EBADMSG, ENOENT are the package's fault. */
@@ -68,13 +68,22 @@ void package_close(struct core *core);
 int package_submit(struct core *core, char *zip, size_t n, const char *handler,
 		   package_done_fn *done, void *arg, struct err *e);
 
-/* Give back one hold. */
+/* Give back one hold, and package_gc(). */
 void package_release(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN]);
 
-/* UNPACKED arrived. An unknown job is ignored: its caller is gone. */
-void package_unpacked(struct core *core, const struct launch_unpacked *m);
+/*
+ * UNPACKED arrived. False: no such job is waiting, which is the launcher's fault (a job whose caller is gone
+ * still waits).
+ */
+bool package_unpacked(struct core *core, const struct launch_unpacked *m);
 
-/* Have the launcher forget every code that nobody uses. Cheap when there is none. */
-void package_gc(struct core *core);
+/*
+ * Somebody stopped using this code: have the launcher forget it if nobody else does. A code that we do not
+ * know is fine.
+ */
+void package_gc(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN]);
+
+/* The same for every code: at start. Looks at all functions for each. */
+void package_gc_all(struct core *core);
 
 #endif

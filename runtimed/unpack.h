@@ -1,13 +1,14 @@
 /*
  * Unpacking a package: the only code that parses a zip, in a process that has nothing to lose.
  *
- * The launcher starts `runtimed --role unpack` for each job, root, with the descriptors of enum unpack_fd.
- * The worker applies the drop it was handed, and only then reads the first byte of the package:
+ * The launcher starts `runtimed --role unpack` for each job with the descriptors of enum unpack_fd and the
+ * privileged half of the drop applied: limits, ids, capabilities. The worker applies the other half, and
+ * only then reads the first byte of the package:
  *
  *	launcher                                      worker
  *	codestore_begin() -> directory, chowned
  *	memfd with one struct unpack_job
- *	fork, exec, descriptors 0, 3..6         ->    unpack_main(): read the job, sbx_drop(), unpack()
+ *	drop, exec, descriptors 0, 3..6         ->    unpack_main(): job, sbx_confine(), unpack()
  *	                                        <-    one struct unpack_result, exit 0 (also when refused)
  *	pidfd readable, no datagram: it died    ->    unpack_died() gives the message
  *	codestore_commit() or codestore_abort()

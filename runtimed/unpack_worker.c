@@ -1,4 +1,9 @@
-/* The process around unpack(): takes its job, gives up everything, answers once. See unpack.h. */
+/*
+ * The process around unpack(): takes its job, confines itself, answers once. See unpack.h.
+ *
+ * There is no RLIMIT_NPROC: zero would make the exec of the worker itself fail, and its policy has no call
+ * that makes a process.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -24,7 +29,6 @@ static void set_rlimits(struct sbx_drop *d)
 		{RLIMIT_CPU, UNPACK_CPU_SEC, UNPACK_CPU_SEC},
 		{RLIMIT_FSIZE, UNPACK_UNPACKED_BYTES_MAX, UNPACK_UNPACKED_BYTES_MAX},
 		{RLIMIT_NOFILE, UNPACK_DESCRIPTORS_MAX, UNPACK_DESCRIPTORS_MAX},
-		{RLIMIT_NPROC, 0, 0},
 		{RLIMIT_CORE, 0, 0},
 	};
 

@@ -288,14 +288,19 @@ static int run_worker(int package, int to, int result, int job)
 
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
+		struct sbx_drop drop; /* what the launcher applies before the exec */
+		struct err e = ERR_INIT;
 		int high[ARRAY_SIZE(fds)];
+
+		unpack_drop_init(&drop, WORKER_UID);
+		drop.has_landlock = false;
 
 		for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 			high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 100);
 		for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 			if (dup3(high[i], UNPACK_FD_PACKAGE + (int)i, 0) < 0)
 				_exit(99);
-		_exit(unpack_main());
+		_exit(sbx_drop(&drop, &e) < 0 ? 98 : unpack_main());
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	return status;
