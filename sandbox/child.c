@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sock.h"
+#include "sandbox/net.h"
 #include "sandbox/root.h"
 #include "sandbox/sys.h"
 
@@ -109,6 +110,12 @@ static int step_ids(struct child *c, struct err *e)
 	return 0;
 }
 
+/* A network namespace that was joined is its maker's business. */
+static int step_loopback(struct child *c, struct err *e)
+{
+	return c->place->net_ns < 0 ? net_loopback_up(e) : 0;
+}
+
 static int step_private(struct child *c, struct err *e)
 {
 	return root_make_private(c->plan, &c->root, e);
@@ -122,6 +129,11 @@ static int step_root(struct child *c, struct err *e)
 static int step_mounts(struct child *c, struct err *e)
 {
 	return root_mounts(c->plan, &c->root, e);
+}
+
+static int step_devices(struct child *c, struct err *e)
+{
+	return root_devices(c->plan, &c->root, e);
 }
 
 static int step_restrict(struct child *c, struct err *e)
@@ -185,9 +197,11 @@ static const struct {
 	{"session",		    step_session,	  0		   },
 	{"descriptors",		step_descriptors, 0		   },
 	{"ids",		 step_ids,	  CLONE_NEWUSER  },
+	{"network",		    step_loopback,	   CLONE_NEWNET   },
 	{"mount propagation",   step_private,	    CLONE_NEWNS    },
 	{"mount root",	       step_root,	  CLONE_NEWNS    },
 	{"mount",		  step_mounts,      CLONE_NEWNS	  },
+	{"devices",		    step_devices,	  CLONE_NEWNS    },
 	{"restrict paths",	   step_restrict,	  CLONE_NEWNS    },
 	{"pivot",		  step_pivot,	      CLONE_NEWNS	 },
 	{"host name",	      step_names,	  CLONE_NEWUTS   },

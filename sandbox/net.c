@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sandbox/net.h"
 
-static int loopback_up(struct err *e)
+int net_loopback_up(struct err *e)
 {
 	_cleanup_fd_ int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq req = {.ifr_name = "lo"};
@@ -37,7 +38,7 @@ static int make_here(int *ret_ns, struct err *e)
 
 	if (unshare(CLONE_NEWNET) < 0)
 		return err_errno(e, "unshare");
-	r = loopback_up(e);
+	r = net_loopback_up(e);
 	if (r < 0)
 		return r;
 	ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -28,10 +29,10 @@ void root_fini(struct root_state *s)
 
 int root_make_private(const struct sbx_plan *p, struct root_state *s, struct err *e)
 {
-	(void)p;
 	(void)s;
-	/* Nothing we mount may reach the host, nothing the host mounts may reach us. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	/* Nothing we mount may reach the host; what the host mounts reaches us where the plan says so. */
+	if (mount(NULL, "/", NULL, MS_REC | (p->follows_host_mounts ? MS_SLAVE : MS_PRIVATE),
+		  NULL) < 0)
 		return err_errno(e, "make '/' private");
 	return 0;
 }
@@ -52,8 +53,10 @@ static int open_bound(const struct sbx_root *r, struct root_state *s, struct err
 	_cleanup_fd_ int mnt = -1;
 	int x = mnt_clone(AT_FDCWD, r->path, true, &mnt, e);
 
-	if (x == 0)
+	if (x == 0 && !(r->propagation & MS_SLAVE))
 		x = mnt_set(mnt, 0, 0, MS_PRIVATE, true, e);
+	if (x == 0 && r->no_devices)
+		x = mnt_set(mnt, MOUNT_ATTR_NODEV, 0, 0, true, e);
 	if (x == 0)
 		x = attach_at_path(mnt, r->path, e);
 	if (x == 0)
@@ -132,6 +135,28 @@ static int scratch_mount(const struct sbx_mount *m, struct root_state *s, int *r
 	return mnt_clone(s->scratch, name, false, ret, e);
 }
 
+/*
+ * cgroup2 shows as its root that of the mounter's cgroup namespace. A sandbox without one would see the
+ * host's tree: it gets a namespace for the moment of mounting.
+ */
+static int cgroup_mount(const struct sbx_mount *m, bool has_namespace, int *ret, struct err *e)
+{
+	_cleanup_fd_ int home = -1, mnt = -1;
+	int r;
+
+	if (has_namespace)
+		return mnt_new("cgroup2", "cgroup", m->data, m->attr_set, ret, e);
+	home = open("/proc/self/ns/cgroup", O_RDONLY | O_CLOEXEC);
+	if (home < 0 || unshare(CLONE_NEWCGROUP) < 0)
+		return err_errno(e, "cgroup namespace");
+	r = mnt_new("cgroup2", "cgroup", m->data, m->attr_set, &mnt, e);
+	if (setns(home, CLONE_NEWCGROUP) < 0)
+		r = err_errno(e, "return to own cgroup namespace");
+	if (r == 0)
+		*ret = fd_steal(&mnt);
+	return r;
+}
+
 static bool is_dir(int fd)
 {
 	struct stat st;
@@ -139,28 +164,41 @@ static bool is_dir(int fd)
 	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int make_mount(const struct sbx_mount *m, struct root_state *s, int *ret, struct err *e)
+static int make_mount(const struct sbx_plan *p, const struct sbx_mount *m, struct root_state *s,
+		      int *ret, struct err *e)
 {
 	switch (m->kind) {
 	case SBX_MOUNT_FS:
 		return mnt_new(m->type, m->source, m->data, m->attr_set, ret, e);
 	case SBX_MOUNT_BIND:
 		return mnt_clone(AT_FDCWD, m->source, m->is_recursive, ret, e);
+	case SBX_MOUNT_CGROUP:
+		return cgroup_mount(m, p->namespaces & CLONE_NEWCGROUP, ret, e);
 	case SBX_MOUNT_SCRATCH:
 		return scratch_mount(m, s, ret, e);
 	}
 	return err_set(e, EINVAL, "mount of unknown kind %d", (int)m->kind);
 }
 
-static int one_mount(const struct sbx_mount *m, struct root_state *s, struct err *e)
+/* New file systems got theirs when they were made. */
+static int set_attributes(const struct sbx_mount *m, int mnt, struct err *e)
+{
+	int r = mnt_set(mnt, m->rattr_set, m->rattr_clr, 0, true, e);
+
+	return r < 0 ? r : mnt_set(mnt, m->attr_set, m->attr_clr, 0, false, e);
+}
+
+static int one_mount(const struct sbx_plan *p, const struct sbx_mount *m, struct root_state *s,
+		     struct err *e)
 {
 	_cleanup_fd_ int mnt = -1, target = -1;
-	int r = make_mount(m, s, &mnt, e);
+	int r = make_mount(p, m, s, &mnt, e);
 
-	if (r == 0 && m->kind != SBX_MOUNT_FS)
-		r = mnt_set(mnt, m->attr_set, m->attr_clr, 0, m->attr_recursive, e);
+	if (r == 0 && (m->kind == SBX_MOUNT_BIND || m->kind == SBX_MOUNT_SCRATCH))
+		r = set_attributes(m, mnt, e);
 	if (r == 0)
-		r = mnt_set(mnt, 0, 0, m->propagation, m->is_recursive, e);
+		r = mnt_set(mnt, 0, 0, m->propagation & ~(uint64_t)MS_REC, m->propagation & MS_REC,
+			    e);
 	if (r == 0)
 		r = mnt_target(s->root, m->target, is_dir(mnt), &target, e);
 	if (r == 0)
@@ -171,7 +209,7 @@ static int one_mount(const struct sbx_mount *m, struct root_state *s, struct err
 int root_mounts(const struct sbx_plan *p, struct root_state *s, struct err *e)
 {
 	for (uint32_t i = 0; i < p->n_mounts; i++) {
-		int r = one_mount(&p->mounts[i], s, e);
+		int r = one_mount(p, &p->mounts[i], s, e);
 
 		if (r < 0)
 			return r;
@@ -226,11 +264,22 @@ static int make_readonly(const char *path, struct root_state *s, struct err *e)
 	return r < 0 ? err_wrap(e, "read-only '%s'", path) : 0;
 }
 
+static int late_readonly(const struct sbx_mount *m, struct root_state *s, struct err *e)
+{
+	_cleanup_fd_ int mnt = sys_open_in_root(s->root, m->target, O_PATH);
+	int r = mnt < 0 ? err_errno(e, "open") : mnt_set(mnt, MOUNT_ATTR_RDONLY, 0, 0, false, e);
+
+	return r < 0 ? err_wrap(e, "read-only '%s'", m->target) : 0;
+}
+
 int root_restrict(const struct sbx_plan *p, struct root_state *s, struct err *e)
 {
 	_cleanup_fd_ int null = -1;
 	int r = p->n_masked > 0 ? open_null(&null, e) : 0;
 
+	for (uint32_t i = 0; r == 0 && i < p->n_mounts; i++)
+		if (p->mounts[i].late_readonly)
+			r = late_readonly(&p->mounts[i], s, e);
 	for (uint32_t i = 0; r == 0 && i < p->n_readonly; i++)
 		r = make_readonly(p->readonly[i], s, e);
 	for (uint32_t i = 0; r == 0 && i < p->n_masked; i++)
@@ -246,7 +295,6 @@ int root_restrict(const struct sbx_plan *p, struct root_state *s, struct err *e)
  */
 int root_enter(const struct sbx_plan *p, struct root_state *s, struct err *e)
 {
-	(void)p;
 	if (fchdir(s->root) < 0)
 		return err_errno(e, "chdir to the new root");
 	if (sys_pivot_root(".", ".") < 0)
@@ -255,6 +303,8 @@ int root_enter(const struct sbx_plan *p, struct root_state *s, struct err *e)
 		return err_errno(e, "detach the old root");
 	if (chdir("/") < 0)
 		return err_errno(e, "chdir '/'");
+	if (p->root.propagation && mount(NULL, "/", NULL, p->root.propagation, NULL) < 0)
+		return err_errno(e, "propagation of the root");
 	root_fini(s);
 	return 0;
 }

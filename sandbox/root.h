@@ -24,6 +24,8 @@ void root_fini(struct root_state *s);
 
 int root_make_private(const struct sbx_plan *p, struct root_state *s, struct err *e);
 int root_open(const struct sbx_plan *p, struct root_state *s, struct err *e);
+/* The default devices and links of /dev, where the plan wants them. */
+int root_devices(const struct sbx_plan *p, struct root_state *s, struct err *e);
 int root_mounts(const struct sbx_plan *p, struct root_state *s, struct err *e);
 int root_restrict(const struct sbx_plan *p, struct root_state *s, struct err *e);
 int root_enter(const struct sbx_plan *p, struct root_state *s, struct err *e);

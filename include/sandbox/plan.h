@@ -31,8 +31,9 @@ struct sbx_idmap {
 };
 
 enum sbx_mount_kind {
-	SBX_MOUNT_FS,	   /* a new file system: type, source, data */
-	SBX_MOUNT_BIND,	   /* the tree at source on the host, cloned */
+	SBX_MOUNT_FS,	/* a new file system: type, source, data */
+	SBX_MOUNT_BIND, /* the tree at source on the host, cloned */
+	SBX_MOUNT_CGROUP, /* cgroup2, its root the sandbox's own group, with cgroup namespace or without */
 	SBX_MOUNT_SCRATCH, /* a fresh directory in the root's scratch space, mode as given */
 };
 
@@ -44,10 +45,13 @@ struct sbx_mount {
 	const char *data;   /* FS: "k=v,flag", or NULL */
 	uint64_t attr_set;  /* MOUNT_ATTR_* of mount_setattr(2) */
 	uint64_t attr_clr;
-	uint64_t propagation; /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, or 0 */
-	uint32_t mode;	      /* SCRATCH: of the directory */
-	bool is_recursive;    /* BIND: submounts too */
-	bool attr_recursive;  /* attr_set and attr_clr reach submounts */
+	uint64_t rattr_set; /* BIND: the same for it and all submounts, applied before attr_* */
+	uint64_t rattr_clr;
+	uint64_t
+		propagation; /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, or 0; maybe | MS_REC */
+	uint32_t mode;	     /* SCRATCH: of the directory */
+	bool is_recursive;  /* BIND: submounts too */
+	bool late_readonly; /* read-only once everything below it has been mounted and made */
 };
 
 /* The root: a directory as it is, or a read-only layer under a size-limited tmpfs. */
@@ -59,6 +63,9 @@ struct sbx_root {
 	uint64_t scratch_bytes; /* size of the tmpfs that holds upper and scratch mounts */
 	uint64_t scratch_inodes;
 	bool is_readonly; /* the finished root, without submounts */
+	bool no_devices;  /* path: device nodes that lie in it cannot be opened */
+	uint64_t
+		propagation; /* of the finished root: MS_SLAVE, MS_UNBINDABLE, maybe | MS_REC; or 0, private */
 };
 
 struct sbx_plan {
@@ -66,12 +73,17 @@ struct sbx_plan {
 	struct sbx_idmap uid_maps[SBX_IDMAPS_MAX], gid_maps[SBX_IDMAPS_MAX];
 	uint32_t n_uid_maps, n_gid_maps;
 	const char *hostname, *domainname;
+	/* Mounts made on the host later may appear in bind mounts that are slaves; never the reverse. */
+	bool follows_host_mounts;
 	struct sbx_root root;
 	struct sbx_mount *mounts;
 	uint32_t n_mounts;
 	const char **masked, **readonly; /* paths inside the root */
 	uint32_t n_masked, n_readonly;
+	bool has_default_dev; /* null, zero, full, random, urandom, tty and the links, made in /dev */
 	struct cg_limits limits;
+	const char
+		*cgroup_path; /* "a/b", below the starter's own group; NULL: the starter chooses */
 	int32_t oom_score_adj;
 	bool has_oom_score_adj;
 	/* The process. argv NULL: the child becomes the sandbox's pid 1, which only reaps. */

@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "runtimed/fnctl/client.h"
-#include "runtimed/fnctl/opt.h"
+#include "base/opt.h"
 
 /* Zero or NULL = not given, unless a command sets its default. */
 struct options {

@@ -1,4 +1,5 @@
-#include "runtimed/fnctl/opt.h"
+/* Command lines from tables: see include/base/opt.h. */
+#include "base/opt.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -137,6 +138,19 @@ int opt_parse(const struct opt *opts, int argc, char **argv, void *into, struct 
 	}
 	if (r == 0 && name->name)
 		return err_set(e, EINVAL, "%s is missing", name->name);
+	return r;
+}
+
+int opt_parse_head(const struct opt *opts, int argc, char **argv, void *into, int *ret_used,
+		   struct err *e)
+{
+	struct cursor c = {.argv = argv, .argc = argc};
+	int r = 0;
+
+	while (r == 0 && c.at < argc && argv[c.at][0] == '-' && argv[c.at][1])
+		r = parse_option(opts, &c, into, e);
+	if (r == 0)
+		*ret_used = c.at;
 	return r;
 }
 

@@ -11,8 +11,8 @@
  * "--memory 128", "--memory=128", "-n 5" and "-n5" are understood; "--" ends the options. A row of type
  * OPT_NAME is a positional argument, required, in the order of the rows. Values point into argv.
  */
-#ifndef FNCTL_OPT_H
-#define FNCTL_OPT_H
+#ifndef BASE_OPT_H
+#define BASE_OPT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +48,13 @@ struct opt {
 
 /* Parse argv[0..argc) into *into, whose defaults stay where nothing is given. -EINVAL with a line. */
 int opt_parse(const struct opt *opts, int argc, char **argv, void *into, struct err *e);
+
+/*
+ * The options before the first word that is none, which is a command: *ret_used words are consumed. Rows of
+ * type OPT_NAME have no meaning here.
+ */
+int opt_parse_head(const struct opt *opts, int argc, char **argv, void *into, int *ret_used,
+		   struct err *e);
 
 /* The rows as help text, one line each. */
 void opt_help(const struct opt *opts, FILE *out);
