@@ -11,10 +11,16 @@ _PYTHON_IGNORES = {signal.SIGPIPE, signal.SIGXFSZ}  # errors of write() instead
 _FIXED = {signal.SIGKILL, signal.SIGSTOP}
 
 
-def preloaded_names(interpreter):
-    """Top-level names of imported modules, less the interpreter's own (a set) and ours."""
-    names = {name.partition(".")[0] for name in sys.modules} - interpreter
-    return {name for name in names if not name.startswith("_guest")}
+def preloaded_modules(interpreter):
+    """
+    Imported modules, less the interpreter's own (a set) and ours: {"email": ["email", "email.message"]}.
+    """
+    modules = {}
+    for name in sys.modules:
+        top = name.partition(".")[0]
+        if top not in interpreter and not top.startswith("_guest"):
+            modules.setdefault(top, []).append(name)
+    return modules
 
 
 def reset_signals():

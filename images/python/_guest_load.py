@@ -42,11 +42,12 @@ def yield_names(roots, preloaded):
     """
     Forget preloaded modules that the user brings too. What a zygote imported beforehand must not win
     over a file that stands earlier in sys.path: a package's own numpy, or a module named queue.py.
+    preloaded is what preloaded_modules() gave.
     """
-    brought = {name for root in roots for name in _modules_in(root, preloaded)}
-    if brought:
-        for name in [m for m in sys.modules if m.partition(".")[0] in brought]:
-            del sys.modules[name]
+    for root in roots:
+        for top in _modules_in(root, preloaded):
+            for name in preloaded[top]:
+                sys.modules.pop(name, None)
 
 
 def _import(module):

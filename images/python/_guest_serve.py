@@ -136,7 +136,7 @@ def rehearse(preloaded):
 def main(times, log, preloaded):
     """
     Serve the stream at GUEST_FD_DATA to its end; never returns. times is what the child's half gave,
-    log what open_logging() gave, preloaded the names of modules that are not the interpreter's own.
+    log what open_logging() gave, preloaded what preloaded_modules() gave.
     """
     random.seed()  # children of one zygote must not share it, however they were made
     os.register_at_fork(after_in_child=_guest.close)

@@ -25,11 +25,9 @@ static const struct {
 	int place;
 	int flags;
 } places[] = {
-	{SPAWN_FD_LOG,     GUEST_FD_OUT,     0	      },
-	   {SPAWN_FD_LOG,	  GUEST_FD_ERR,	0	 },
-	{SPAWN_FD_DATA,	GUEST_FD_DATA,    O_CLOEXEC},
-	   {SPAWN_FD_CONTROL, GUEST_FD_CONTROL, O_CLOEXEC},
-	{SPAWN_FD_INIT,	FD_INIT,		 O_CLOEXEC},
+	{SPAWN_FD_LOG, GUEST_FD_OUT, 0},	   {SPAWN_FD_LOG, GUEST_FD_ERR, 0},
+	{SPAWN_FD_DATA, GUEST_FD_DATA, O_CLOEXEC}, {SPAWN_FD_CONTROL, GUEST_FD_CONTROL, O_CLOEXEC},
+	{SPAWN_FD_INIT, FD_INIT, O_CLOEXEC},
 };
 
 static int place_fds(const int fds[SPAWN_FDS], struct err *e)

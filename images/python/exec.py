@@ -20,7 +20,7 @@ def main():
     _guest_base.reset_signals()
     _guest_base.open_streams()
     log = _guest_base.open_logging()
-    preloaded = _guest_base.preloaded_names(_INTERPRETER)
+    preloaded = _guest_base.preloaded_modules(_INTERPRETER)
     _guest_serve.main(_guest.park(_BEGAN_US), log, preloaded)
 
 

@@ -4,8 +4,8 @@
  * Why clone3() and not fork(): the child must be born in its cgroup (a later move would leave pages
  * charged to the zygote) and be the launcher's child (CLONE_PARENT), which waits for it. What libc's
  * fork() would have done beside the system call is done here: the thread id that libc caches is written
- * by the kernel, and Python's own fork hooks are called around it. Locks of libc cannot be held, since
- * there is one thread.
+ * by the kernel, the list of robust mutexes is registered again, and Python's own fork hooks are called
+ * around it. Locks of libc cannot be held, since there is one thread.
  */
 #include "images/python/guest.h"
 
@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clk.h"
@@ -56,6 +57,8 @@ int zygote_setup(struct zygote *z, struct err *e)
 		return -e->code;
 	if (prctl(PR_GET_TID_ADDRESS, &z->tid, 0, 0, 0) < 0)
 		return err_errno(e, "prctl: address of the thread id");
+	if (syscall(SYS_get_robust_list, 0, &z->robust_list, &z->robust_list_size) < 0)
+		return err_errno(e, "get_robust_list");
 	if (receive_setup(&memfd, e) < 0)
 		return -e->code;
 	return child_map_drop(memfd, &z->drop, e);
@@ -127,6 +130,8 @@ static void become_child(const struct zygote *z, const int fds[SPAWN_FDS], PyObj
 	struct err e = ERR_INIT;
 
 	t->forked_us = clk_now_us();
+	(void)syscall(SYS_set_robust_list, z->robust_list,
+		      z->robust_list_size); /* same size: cannot fail */
 	if (child_arrive(fds, &e) < 0)
 		child_break(&e);
 	PyOS_AfterFork_Child();

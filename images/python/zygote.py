@@ -66,7 +66,7 @@ def main():
     _guest_base.open_streams()
     log = _guest_base.open_logging()
     _warm()
-    preloaded = _guest_base.preloaded_names(_INTERPRETER)
+    preloaded = _guest_base.preloaded_modules(_INTERPRETER)
     gc.collect()
     gc.freeze()
     failure = _threads()

@@ -1,16 +1,15 @@
-"""The core's side of include/runtimed/guest.h, for tests of the guest; and TAP."""
+"""The core's side of include/runtimed/guest.h, for tests of the guest without a daemon."""
 
 import json
 import os
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import time
-import traceback
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import ROOT, Tap
+
 PYTHON = "/usr/bin/python3.11"
 GUEST_PATHS = [f"{ROOT}/images/python", f"{ROOT}/build/guest"]
 
@@ -24,7 +23,7 @@ sys.path[:0] = {GUEST_PATHS!r}
 import _guest_base, _guest_serve
 _guest_base.reset_signals()
 _guest_base.open_streams()
-_guest_serve.main((1, 2, 3), _guest_base.open_logging(), {{"queue", "random"}})
+_guest_serve.main((1, 2, 3), _guest_base.open_logging(), {{"queue": ["queue"], "random": ["random"]}})
 """
 
 
@@ -158,17 +157,9 @@ class Guest(Peer):
 
 
 def run(tests):
-    """Run functions as TAP tests; a name is a function's name. Returns the exit status."""
-    failed = 0
-    for i, test in enumerate(tests, 1):
-        name = test.__name__.replace("_", " ")
-        try:
-            test()
-            print(f"ok {i} - {name}", flush=True)
-        except Exception as e:
-            failed += 1
-            why = f"{type(e).__name__}: {e}".splitlines()[0][:300]
-            print(f"not ok {i} - {name}: {why}", flush=True)
-            traceback.print_exc(file=sys.stderr)
-    print(f"1..{len(tests)}")
-    return 1 if failed else 0
+    """Run the tests of a file that needs no daemon; returns the exit status."""
+    tap = Tap()
+    for test in tests:
+        tap.run(test)
+    print(f"1..{tap.n}")
+    return int(tap.failed)

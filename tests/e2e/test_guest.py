@@ -3,127 +3,13 @@
 
 import json
 import os
+import struct
 import sys
 
-from guestpeer import Gone, Guest, run
+from guestpeer import INVOKE, ROOT, Gone, Guest, frame, run
 
-HANDLERS = '''
-import asyncio, json, logging, os, sys, time, decimal, random
-import queue
-
-def echo(event, context):
-    return event
-
-def kind(event, context):
-    return [type(event).__name__, event.hex() if isinstance(event, bytes) else None]
-
-async def coroutine(event, context):
-    await asyncio.sleep(0)
-    return {"loop": id(asyncio.get_running_loop())}
-
-async def async_exit(event, context):
-    sys.exit(5)
-
-def awaitable(event, context):
-    return asyncio.sleep(0, result="awaited")
-
-async def async_boom(event, context):
-    await asyncio.sleep(0)
-    inner()
-
-def inner():
-    raise ValueError("boom")
-
-def boom(event, context):
-    inner()
-
-def attributes(event, context):
-    names = ("aws_request_id function_name function_version memory_limit_in_mb invoked_function_arn "
-             "log_group_name log_stream_name").split()
-    return {n: getattr(context, n) for n in names}
-
-def client(event, context):
-    c = context.client_context
-    return c and [c.custom, c.env, c.client.app_title, context.identity.cognito_identity_id]
-
-def remaining(event, context):
-    return context.get_remaining_time_in_millis()
-
-def as_asked(event, context):
-    """One of many small behaviours, by name."""
-    what = event["do"]
-    if what == "bytes":
-        return bytes(range(256))
-    if what == "none":
-        return None
-    if what == "object":
-        return object()
-    if what == "circular":
-        a = []
-        a.append(a)
-        return a
-    if what == "large":
-        return "x" * event["n"]
-    if what == "decimal":
-        return decimal.Decimal("1.5")
-    if what == "text":
-        return "zażółć"
-    if what == "exit":
-        sys.exit(event["status"])
-    if what == "_exit":
-        os._exit(event["status"])
-    if what == "interrupt":
-        raise KeyboardInterrupt()
-    if what == "recurse":
-        return as_asked(event, context)
-    if what == "unprintable":
-        class Odd(Exception):
-            def __str__(self):
-                raise RuntimeError()
-        raise Odd()
-    if what == "huge":
-        raise ValueError("\\U0001f600" * (1 << 20))
-    if what == "surrogate":
-        return "\\ud800"
-    if what == "fork":
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.fstat(3)
-                os._exit(1)
-            except OSError:
-                os._exit(0)
-        return os.waitpid(pid, 0)[1]
-
-def environment(event, context):
-    import subprocess
-    out = subprocess.run(["/usr/bin/env"], capture_output=True, text=True).stdout
-    return {"os": dict(os.environ), "c": dict(l.split("=", 1) for l in out.splitlines()),
-            "hour": time.localtime(0).tm_hour, "cwd": os.getcwd(), "path0": sys.path[0],
-            "argv": sys.argv, "ours": [p for p in sys.path if "images/python" in p]}
-
-def noisy(event, context):
-    print("one", end="")
-    os.write(1, b"two")
-    print("three\\ud800", file=sys.stderr)
-    logging.info("not shown")
-    logging.warning("shown %d", 1)
-    logging.getLogger().setLevel(logging.INFO)
-    logging.getLogger("mine").info("now shown")
-
-def crash(event, context):
-    print("last words", end="")
-    os.kill(os.getpid(), 9)
-
-def signals(event, context):
-    import signal
-    wrong = [int(n) for n in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}
-             if signal.getsignal(n) is not signal.SIG_DFL]
-    return [wrong, [int(n) for n in signal.pthread_sigmask(signal.SIG_BLOCK, ())]]
-
-def module(event, context):
-    return queue.MINE
-'''
+with open(f"{ROOT}/tests/e2e/guestapp.py") as f:
+    HANDLERS = f.read()
 
 FILES = {
     "app.py": HANDLERS,
@@ -417,10 +303,27 @@ def a_crash_loses_no_output():
 # --- a broken peer ---
 
 
-def a_frame_out_of_turn_ends_the_guest():
+def a_broken_frame_ends_the_guest():
+    table = (
+        (frame(9, b""), "frame 9, not 2"),
+        (frame(INVOKE, b"short"), "malformed GUEST_INVOKE"),
+        (frame(INVOKE, struct.pack("40sQII", b"id", 0, 1, 0)), "malformed GUEST_INVOKE"),
+        (frame(INVOKE, b"x" * 56), "malformed GUEST_INVOKE"),
+        (struct.pack("II", INVOKE, 1 << 31), "frame of 2147483648 bytes"),
+    )
+    for sent, why in table:
+        with started("echo") as g:
+            status, log = ends_without_answer(g, lambda: g.sock.sendall(sent))
+            assert status == 1 and why in log, log
+
+
+def half_a_frame_is_waited_for():
     with started("echo") as g:
-        status, log = ends_without_answer(g, lambda: g.sock.sendall(b"\x09\0\0\0\0\0\0\0"))
-        assert status == 1 and "frame 9, not 2" in log
+        whole = frame(INVOKE, struct.pack("40sQII", b"id", 0, 0, 0) + b"[1]")
+        for byte in whole[:-1]:
+            g.sock.sendall(bytes([byte]))
+        g.sock.sendall(whole[-1:])
+        assert g.answer()[3] == b"[1]"
 
 
 TESTS = [
@@ -451,7 +354,8 @@ TESTS = [
     a_fork_of_the_handler_does_not_hold_the_stream,
     all_output_is_in_order_and_in_the_pipe_before_the_answer,
     a_crash_loses_no_output,
-    a_frame_out_of_turn_ends_the_guest,
+    a_broken_frame_ends_the_guest,
+    half_a_frame_is_waited_for,
 ]
 
 if __name__ == "__main__":
