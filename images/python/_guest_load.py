@@ -33,8 +33,10 @@ def set_paths(task_root):
 def _modules_in(root, names):
     """Which of these names are modules or packages in the directory root."""
     for entry in os.listdir(root):
-        name, dot, _ = entry.partition(".")
-        if name in names and (dot or os.path.isfile(f"{root}/{name}/__init__.py")):
+        name = entry.partition(".")[0]
+        if name not in names:
+            continue
+        if entry.endswith((".py", ".so")) or os.path.isfile(f"{root}/{entry}/__init__.py"):
             yield name
 
 

@@ -15,6 +15,7 @@ FILES = {
     "app.py": HANDLERS,
     "queue.py": "MINE = 'the package has a queue.py'\n",
     "random/README": "no module: the library's random must stay\n",
+    "random.txt": "no more than this\n",
     "pkg/__init__.py": "",
     "pkg/mod.py": "from . import other\ndef handler(e, c):\n    return other.VALUE\n",
     "pkg/other.py": "VALUE = 'nested'\n",
@@ -136,7 +137,8 @@ def a_handler_may_live_in_a_package():
 
 def a_module_of_the_package_wins_over_a_preloaded_one():
     with started("module") as g:
-        assert "queue.py" in g.invoke()
+        own, library = g.invoke()
+        assert "queue.py" in own and library == "the same"
 
 
 # --- errors ---
