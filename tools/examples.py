@@ -1,6 +1,7 @@
 """The examples under docs/examples: one folder each, with function.json and the input beside the code."""
 import json
 import os
+import subprocess
 
 from daemon import ROOT
 
@@ -31,7 +32,15 @@ class Example:
         for name in sorted(os.listdir(self.code)):
             if name.startswith(("event.", "input.")):
                 return os.path.join(self.code, name)
-        return None
+        return self.gathered() if os.path.exists(self.code + "/gather.sh") else None
+
+    def gathered(self):
+        """An input too large to keep: put together once, under build/."""
+        path = os.path.join(ROOT, "build/examples", self.name + ".input")
+        if not os.path.exists(path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            subprocess.run(["sh", self.code + "/gather.sh", path], check=True)
+        return path
 
     def deploy_arguments(self, name=None):
         return ["deploy", name or self.name, "--code", self.code, "--handler", self.handler,
