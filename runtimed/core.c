@@ -111,14 +111,19 @@ static int open_pool(struct main *m, struct err *e)
 	return pool_open(&m->core, &m->core.pool, e);
 }
 
+static bool is_code_used(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN])
+{
+	return funcs_use_code(core->funcs, sha256) || pool_uses_code(core, sha256);
+}
+
 static int open_packages(struct main *m, struct err *e)
 {
 	static const struct package_env env = {
-		.unpack = link_unpack, .forget = link_forget, .is_live = pool_uses_code};
+		.unpack = link_unpack, .forget = link_forget, .is_used = is_code_used};
 	int r = package_open(&m->core, &env, e);
 
 	if (r == 0)
-		package_gc(&m->core);
+		package_gc_all(&m->core);
 	return r;
 }
 
@@ -137,11 +142,14 @@ static const struct {
 	const char *name;
 	int (*run)(struct main *, struct err *);
 } steps[] = {
-	{"basics", open_basics}, {"launcher", open_link},
-	{"confine", confine}, /* before the first thread: it holds for the calling one and its children */
-	{"store", open_store},	 {"logs", open_logs},
-	{"pool", open_pool},	 {"packages", open_packages},
-	{"front", open_front},
+	{"basics",   open_basics  },
+	 {"launcher", open_link    },
+	{"confine",  confine	   }, /* before the first thread: it holds for the calling one and its children */
+	{"store",	  open_store   },
+	 {"logs",	  open_logs	   },
+	{"pool",	 open_pool	  },
+	 {"packages", open_packages},
+	{"front",	  open_front   },
 };
 
 /* ---- drain ---- */

@@ -230,14 +230,20 @@ static int compile_policies(struct host *h, struct err *e)
 	return r;
 }
 
+/*
+ * The mount namespace comes first: a directory opened before belongs to another one and takes no mount.
+ */
 static const struct {
 	const char *name;
 	int (*run)(struct host *, struct err *);
 } steps[] = {
-	{"directories", open_dirs},	 {"lock", take_lock},
-	{"policies", compile_policies},	 {"cgroups", open_groups},
-	{"mount namespace", own_mounts}, {"devices", prepare_dev},
-	{"images", mount_images},
+	{"mount namespace", own_mounts      },
+	 {"directories",	 open_dirs	  },
+	     {"lock",	      take_lock       },
+	{"policies",	     compile_policies},
+	 {"cgroups",	     open_groups	},
+	     {"devices",	 prepare_dev	    },
+	{"images",	   mount_images    },
 };
 
 int host_open(struct host *h, const struct config *cfg, struct err *e)
@@ -276,6 +282,8 @@ void host_close(struct host *h)
 	struct err e = ERR_INIT;
 
 	cg_close(&h->zygotes);
+	if (h->has_group && cg_remove(&h->group, "zygote", &e) < 0)
+		log_err(&e);
 	cg_close(&h->group);
 	if (h->has_group && cg_root_remove(h->cgroups, h->group_name, &e) < 0)
 		log_err(&e);

@@ -307,8 +307,8 @@ static void take_descriptors(struct instance *in, int *fds)
 	} counters[] = {
 		{CG_FD_CPU_STAT, LAUNCH_FD_CPU_STAT},
 		{CG_FD_MEM_PEAK, LAUNCH_FD_MEM_PEAK},
-		{CG_FD_OOM, LAUNCH_FD_OOM},
-		{CG_FD_FREEZE, LAUNCH_FD_FREEZE},
+		{CG_FD_OOM,	    LAUNCH_FD_OOM	 },
+		{CG_FD_FREEZE,   LAUNCH_FD_FREEZE  },
 	};
 
 	in->data = fd_steal(&fds[LAUNCH_FD_DATA]);

@@ -82,8 +82,8 @@ static const struct {
 	size_t n_fds;
 	void (*run)(struct launcher *, const union launch_message *, int *fd);
 } messages[] = {
-	[LAUNCH_START] = {sizeof(struct launch_start), 0, on_start},
-	[LAUNCH_STOP] = {sizeof(struct launch_stop), 0, on_stop},
+	[LAUNCH_START] = {sizeof(struct launch_start),  0, on_start },
+	[LAUNCH_STOP] = {sizeof(struct launch_stop),   0, on_stop  },
 	[LAUNCH_UNPACK] = {sizeof(struct launch_unpack), 1, on_unpack},
 	[LAUNCH_FORGET] = {sizeof(struct launch_forget), 0, on_forget},
 };
@@ -348,7 +348,10 @@ static void undo(struct launcher *l)
 
 int launcher_main(const struct config *cfg)
 {
-	struct launcher l = {.cfg = cfg, .core = {-1, -1}, .core_sock = -1, .signals = -1};
+	struct launcher l = {
+		.cfg = cfg, .core = {-1, -1},
+		      .core_sock = -1, .signals = -1
+	    };
 	struct err e = ERR_INIT;
 	int r;
 

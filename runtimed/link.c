@@ -159,8 +159,13 @@ static void on_gone(struct core *core, const union launch_message *m, int *fds)
 
 static void on_unpacked(struct core *core, const union launch_message *m, int *fds)
 {
+	struct err e = ERR_INIT;
+
 	(void)fds;
-	package_unpacked(core, &m->unpacked);
+	if (!package_unpacked(core, &m->unpacked)) {
+		err_set(&e, EPROTO, "launcher: a package nobody sent");
+		die(&e);
+	}
 }
 
 static const struct {
@@ -168,10 +173,10 @@ static const struct {
 	size_t n_fds;
 	void (*run)(struct core *, const union launch_message *, int *fds);
 } messages[] = {
-	[LAUNCH_STARTED] = {sizeof(struct launch_started), LAUNCH_STARTED_FDS, on_started},
-	[LAUNCH_FAILED] = {sizeof(struct launch_failed), 0, on_failed},
-	[LAUNCH_GONE] = {sizeof(struct launch_gone), 0, on_gone},
-	[LAUNCH_UNPACKED] = {sizeof(struct launch_unpacked), 0, on_unpacked},
+	[LAUNCH_STARTED] = {sizeof(struct launch_started),  LAUNCH_STARTED_FDS, on_started },
+	[LAUNCH_FAILED] = {sizeof(struct launch_failed),	 0,		    on_failed  },
+	[LAUNCH_GONE] = {sizeof(struct launch_gone),     0,			on_gone    },
+	[LAUNCH_UNPACKED] = {sizeof(struct launch_unpacked), 0,			on_unpacked},
 };
 
 /* One message; false when there is none. */

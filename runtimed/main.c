@@ -14,13 +14,13 @@
 #include "runtimed/unpack.h"
 
 static const struct option options[] = {
-	{"state", required_argument, NULL, 's'},
-	{"run", required_argument, NULL, 'r'},
+	{"state",  required_argument, NULL, 's'},
+	{"run",	required_argument, NULL, 'r'},
 	{"config", required_argument, NULL, 'c'},
-	{"set", required_argument, NULL, 'S'},
-	{"role", required_argument, NULL, 'R'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
+	{"set",	required_argument, NULL, 'S'},
+	{"role",	 required_argument, NULL, 'R'},
+	{"help",	 no_argument,	      NULL, 'h'},
+	{NULL,     0,		  NULL, 0	 },
 };
 
 static void usage(FILE *out)
@@ -65,7 +65,10 @@ static int apply(struct config *cfg, int option, char *arg, struct err *e)
 static const struct {
 	const char *name;
 	int (*run)(void);
-} roles[] = {{"core", core_main}, {"unpack", unpack_main}};
+} roles[] = {
+	{"core",	 core_main  },
+	     {"unpack", unpack_main}
+};
 
 static int run_role(const char *name)
 {

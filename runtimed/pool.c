@@ -485,6 +485,7 @@ static void start_for_waiting(struct pool *p)
 static void remove_instance(struct pool *p, struct instance *in)
 {
 	struct fnpool *of = in->of;
+	struct func *fn = func_ref(in->fn);
 
 	no_longer_idle(p, in);
 	p->at[in->id & PLACE_MASK] = NULL;
@@ -495,7 +496,8 @@ static void remove_instance(struct pool *p, struct instance *in)
 		decide(p, of, NULL);
 	fnpool_release(of);
 	start_for_waiting(p);
-	package_gc(p->core);
+	package_gc(p->core, fn->code_sha256);
+	func_unref(fn);
 	check_drained(p);
 }
 

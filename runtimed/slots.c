@@ -109,14 +109,16 @@ int slots_open(struct launcher *l, struct err *e)
 	for (uint32_t i = 0; i < LAUNCH_IMAGES_MAX; i++)
 		list_init(&ss->parked[i]);
 	for (uint32_t i = 0; i < ss->n_slots; i++) {
-		ss->slot[i] = (struct slot){.l = l,
-					    .index = i,
-					    .init = {-1, -1},
-					    .child = {-1, -1},
-					    .control = -1,
-					    .data = -1,
-					    .log = -1,
-					    .group = CG_INIT};
+		ss->slot[i] = (struct slot){
+			.l = l,
+			.index = i,
+			.init = {-1, -1},
+			.child = {-1, -1},
+			.control = -1,
+			.data = -1,
+			.log = -1,
+			.group = CG_INIT
+		};
 		list_add_tail(&ss->free, &ss->slot[i].link);
 	}
 	l->slots = ss;

@@ -19,18 +19,18 @@ static const struct {
 	enum store_file file;
 	const char *sql;
 } statements[STATEMENTS] = {
-	[ST_BEGIN] = {STORE_LEDGER, "BEGIN IMMEDIATE"},
-	[ST_COMMIT] = {STORE_LEDGER, "COMMIT"},
+	[ST_BEGIN] = {STORE_LEDGER,    "BEGIN IMMEDIATE"									   },
+	[ST_COMMIT] = {STORE_LEDGER,    "COMMIT"										    },
 	[ST_ADD] = {STORE_LEDGER,
-		    "INSERT INTO record (" RECORD_COLUMNS ") VALUES"
+		      "INSERT INTO record (" RECORD_COLUMNS ") VALUES"
 		    " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-		    " ON CONFLICT (function, received_wall_us, request_id) DO NOTHING"},
-	[ST_SUM] = {STORE_LEDGER, "SELECT " RECORD_COLUMNS " FROM record"
-				  " WHERE function = ? AND received_wall_us >= ?"},
+		    " ON CONFLICT (function, received_wall_us, request_id) DO NOTHING"					      },
+	[ST_SUM] = {STORE_LEDGER,	  "SELECT " RECORD_COLUMNS " FROM record"
+				  " WHERE function = ? AND received_wall_us >= ?"		 },
 	[ST_PUT] = {STORE_FUNCTIONS, "INSERT INTO function (name, json) VALUES (?, ?)"
 				     " ON CONFLICT (name) DO UPDATE SET json = excluded.json"},
-	[ST_DELETE] = {STORE_FUNCTIONS, "DELETE FROM function WHERE name = ?"},
-	[ST_EACH] = {STORE_FUNCTIONS, "SELECT name, json FROM function ORDER BY name"},
+	[ST_DELETE] = {STORE_FUNCTIONS, "DELETE FROM function WHERE name = ?"							     },
+	[ST_EACH] = {STORE_FUNCTIONS, "SELECT name, json FROM function ORDER BY name"					     },
 };
 
 struct store_db {

@@ -7,11 +7,13 @@
 #include "runtimed/store_schema.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 
 #define BUSY_TIMEOUT_MS 5000
@@ -67,17 +69,23 @@ static const struct {
 	size_t n_rows;
 } files[STORE_FILES] = {
 	[STORE_FUNCTIONS] = {"functions.db", 0x72746446, functions_rows,
-			     ARRAY_SIZE(functions_rows)},
-	[STORE_LEDGER] = {"ledger.db", 0x7274644c, ledger_rows, ARRAY_SIZE(ledger_rows)},
+			     ARRAY_SIZE(functions_rows)					       },
+	[STORE_LEDGER] = {"ledger.db",    0x7274644c, ledger_rows,	ARRAY_SIZE(ledger_rows)},
 };
 
 static const struct {
 	int sqlite; /* primary result code */
 	int code;   /* errno */
 } codes[] = {
-	{SQLITE_FULL, ENOSPC},	  {SQLITE_IOERR, EIO},	     {SQLITE_CORRUPT, EUCLEAN},
-	{SQLITE_NOTADB, EUCLEAN}, {SQLITE_NOMEM, ENOMEM},    {SQLITE_BUSY, EBUSY},
-	{SQLITE_READONLY, EROFS}, {SQLITE_CANTOPEN, EACCES}, {SQLITE_INTERRUPT, ECANCELED},
+	{SQLITE_FULL,      ENOSPC   },
+	  {SQLITE_IOERR,	 EIO	    },
+	     {SQLITE_CORRUPT,   EUCLEAN  },
+	{SQLITE_NOTADB,	EUCLEAN  },
+	  {SQLITE_NOMEM,	 ENOMEM   },
+	     {SQLITE_BUSY,	   EBUSY	},
+	{SQLITE_READONLY,  EROFS    },
+	  {SQLITE_CANTOPEN,  EACCES	  },
+	     {SQLITE_INTERRUPT, ECANCELED},
 };
 
 int schema_error(sqlite3 *db, enum store_file file, const char *what, struct err *e)
@@ -114,16 +122,18 @@ int schema_open(const char *dir, enum store_file file, sqlite3 **ret, struct err
 {
 	char path[PATH_MAX];
 	sqlite3 *db = NULL;
-	int r;
+	int fd, r;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, files[file].name) >= sizeof(path))
 		return err_set(e, ENAMETOOLONG, "store: path of %zu bytes", strlen(dir));
 	/*
-	 * Made here for its mode, which SQLite gives to the write-ahead log as well; with mknod(), as
+	 * Made here for its mode, which SQLite gives to the write-ahead log as well; only when it is new:
 	 * closing a descriptor of our own would drop the locks other connections hold on the file.
 	 */
-	if (mknod(path, S_IFREG | 0600, 0) < 0 && errno != EEXIST)
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 && errno != EEXIST)
 		return err_errno(e, "create '%s'", path);
+	fd_close(&fd);
 	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
 	    SQLITE_OK)
 		r = set_up(db, file, e);

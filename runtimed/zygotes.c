@@ -247,7 +247,9 @@ static int zygote_start(struct launcher *l, uint32_t image, struct zygote **ret,
 
 	if (!z)
 		return err_set(e, ENOMEM, "zygote");
-	*z = (struct zygote){.l = l, .image = image, .sock = -1, .proc = {-1, -1}};
+	*z = (struct zygote){
+		.l = l, .image = image, .sock = -1, .proc = {-1, -1}
+	    };
 	z->started_us = clk_now_us();
 	r = sock_pair(SOCK_SEQPACKET, &z->sock, &theirs, e);
 	if (r == 0)
