@@ -17,6 +17,7 @@ static const struct {
 } targets[] = {
 	{"policy", fuzz_policy},
 	{"http", fuzz_http},
+	{"unpack", fuzz_unpack},
 };
 
 /* The input has its own allocation, of its own size: a sanitizer sees one byte too many. */
