@@ -1,9 +1,7 @@
 /*
- * Packages, the core's half: see package.h.
+ * Packages, the core's half: see package.h. Here are the jobs; package_codes.c has the codes.
  *
- * Two lists: `known` has one row for each code that the launcher may have installed (its mark on disk is
- * made and removed with the row), `jobs` what is on its way. A job holds its row, and hands that hold to
- * the caller when it succeeds.
+ * A job holds its code as soon as it knows the digest, and hands that hold to the caller when it succeeds.
  */
 #include "runtimed/package.h"
 
@@ -18,31 +16,14 @@
 
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/list.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "runtimed/core.h"
 #include "runtimed/module.h"
+#include "runtimed/package_codes.h"
 
 #define INCOMING "incoming"
 #define MARKS	 "codes"
-#define HEX_SIZE (2 * LAUNCH_SHA256_LEN + 1)
-
-struct known {
-	uint8_t sha256[LAUNCH_SHA256_LEN];
-	unsigned n_holds;
-	struct list link;
-};
-
-struct codes {
-	struct core *core;
-	struct package_env env;
-	int incoming, marks;
-	struct list known, jobs;
-	unsigned n_jobs; /* in the list, or abandoned with a thread at work */
-	uint64_t last_id;
-	bool is_closed;
-};
 
 struct job {
 	uv_work_t work;
@@ -62,103 +43,7 @@ struct job {
 	bool has_thread; /* the thread pool still has it */
 };
 
-/* ---- known codes ---- */
-
-static struct known *find_known(const struct codes *c, const uint8_t *sha256)
-{
-	list_for_each (at, &c->known) {
-		struct known *k = container_of(at, struct known, link);
-
-		if (memcmp(k->sha256, sha256, LAUNCH_SHA256_LEN) == 0)
-			return k;
-	}
-	return NULL;
-}
-
-static struct known *add_known(struct codes *c, const uint8_t *sha256)
-{
-	struct known *k = calloc(1, sizeof(*k));
-
-	if (!k)
-		return NULL;
-	memcpy(k->sha256, sha256, LAUNCH_SHA256_LEN);
-	list_add_tail(&c->known, &k->link);
-	return k;
-}
-
-/* The row of a code, with one hold more; marked on disk if it is new. */
-static int hold(struct codes *c, const uint8_t *sha256, struct known **ret, struct err *e)
-{
-	struct known *k = find_known(c, sha256);
-	_cleanup_fd_ int fd = -1;
-	char hex[HEX_SIZE];
-
-	if (!k) {
-		str_hex(sha256, LAUNCH_SHA256_LEN, hex);
-		fd = openat(c->marks, hex, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return err_errno(e, "mark code %s", hex);
-		k = add_known(c, sha256);
-		if (!k)
-			return err_set(e, ENOMEM, "package: out of memory");
-	}
-	k->n_holds++;
-	*ret = k;
-	return 0;
-}
-
-/* Have it forgotten if nobody uses it. If the launcher cannot be told, the mark stays for the next start. */
-static void collect(struct codes *c, struct known *k)
-{
-	struct err e = ERR_INIT;
-	char hex[HEX_SIZE];
-
-	if (k->n_holds > 0 || c->env.is_used(c->core, k->sha256))
-		return;
-	if (c->env.forget(c->core, k->sha256, &e) < 0)
-		return;
-	str_hex(k->sha256, LAUNCH_SHA256_LEN, hex);
-	(void)unlinkat(c->marks, hex, 0); /* one that stays is a code forgotten twice */
-	list_del(&k->link);
-	free(k);
-}
-
-void package_gc(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN])
-{
-	struct known *k = core->codes ? find_known(core->codes, sha256) : NULL;
-
-	if (k)
-		collect(core->codes, k);
-}
-
-void package_gc_all(struct core *core)
-{
-	if (!core->codes)
-		return;
-	list_for_each (at, &core->codes->known)
-		collect(core->codes, container_of(at, struct known, link));
-}
-
-void package_release(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN])
-{
-	struct known *k = core->codes ? find_known(core->codes, sha256) : NULL;
-
-	if (!k || k->n_holds == 0)
-		return; /* closed meanwhile */
-	k->n_holds--;
-	collect(core->codes, k);
-}
-
 /* ---- jobs ---- */
-
-static void codes_free(struct codes *c)
-{
-	list_for_each (at, &c->known)
-		free(container_of(at, struct known, link));
-	fd_close(&c->incoming);
-	fd_close(&c->marks);
-	free(c);
-}
 
 static void job_free(struct job *job)
 {
@@ -183,7 +68,7 @@ static void job_fail(struct job *job, struct err *e)
 	if (job->held) {
 		job->held->n_holds--;
 		if (!c->is_closed)
-			collect(c, job->held);
+			codes_collect(c, job->held);
 	}
 	job_free(job);
 }
@@ -235,7 +120,7 @@ static void work_done(uv_work_t *work, int status)
 	if (status != 0)
 		(void)err_set(&e, ECANCELED, "package: %s", uv_strerror(status));
 	if (e.code == 0)
-		(void)hold(c, job->sha256, &job->held, &e);
+		(void)codes_hold(c, job->sha256, &job->held, &e);
 	if (e.code == 0)
 		(void)c->env.unpack(c->core, job->id, job->sha256, job->module, job->fd, &e);
 	fd_close(&job->fd);
@@ -270,6 +155,8 @@ int package_submit(struct core *core, char *zip, size_t n, const char *handler,
 	struct job *job;
 	int r;
 
+	if (!c)
+		return err_set(e, ECANCELED, "the daemon is stopping");
 	if (n > PACKAGE_BYTES_MAX)
 		return err_set(e, E2BIG, "the package has %zu bytes, %" PRIu64 " are allowed", n,
 			       PACKAGE_BYTES_MAX);
@@ -299,6 +186,8 @@ bool package_unpacked(struct core *core, const struct launch_unpacked *m)
 	struct package p = {.n_entries = m->n_entries, .unpacked_bytes = m->unpacked_bytes};
 	struct err e = m->err;
 
+	if (!core->codes)
+		return true; /* closed: its caller has been told */
 	list_for_each (at, &core->codes->jobs) {
 		struct job *job = container_of(at, struct job, link);
 
@@ -352,7 +241,7 @@ static int read_mark(struct codes *c, const char *name, struct err *e)
 
 	if (!str_unhex(name, sha256, sizeof(sha256)))
 		return 0; /* not ours: left alone */
-	return add_known(c, sha256) ? 0 : err_set(e, ENOMEM, "out of memory");
+	return codes_add(c, sha256) ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
 static int open_own(int state, const char *name, int *ret_fd, struct err *e)

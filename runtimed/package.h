@@ -44,7 +44,10 @@ struct package_env {
 		      const char *module, int fd, struct err *e);
 	/* Send FORGET. */
 	int (*forget)(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN], struct err *e);
-	/* Whether a registered function or a live instance, idle or busy, has this code. */
+	/*
+	 * Whether a registered function, an instance (idle, busy or starting) or a waiting invocation has
+	 * this code.
+	 */
 	bool (*is_used)(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN]);
 };
 
