@@ -1,6 +1,7 @@
 /* The daemon's program: options, then the launcher; started by itself, one of the other roles. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +13,15 @@
 #include "runtimed/launcher.h"
 #include "runtimed/role.h"
 #include "runtimed/unpack.h"
+
+#ifdef __SANITIZE_ADDRESS__
+/* LeakSanitizer needs ptrace(2), which our own filters refuse; the unit tests look for leaks. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
 
 static const struct option options[] = {
 	{"state",  required_argument, NULL, 's'},
@@ -46,13 +56,29 @@ static int set(struct config *cfg, char *pair, struct err *e)
 	return config_set(cfg, pair, value, e);
 }
 
+/* Settings are absolute: the daemon changes its directory. The command line need not be. */
+static int set_dir(struct config *cfg, const char *key, const char *dir, struct err *e)
+{
+	char path[PATH_MAX], cwd[PATH_MAX / 2];
+	int n;
+
+	if (dir[0] == '/')
+		return config_set(cfg, key, dir, e);
+	if (!getcwd(cwd, sizeof(cwd)))
+		return err_errno(e, "working directory");
+	n = snprintf(path, sizeof(path), "%s/%s", cwd, dir);
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return err_set(e, ENAMETOOLONG, "%s: '%s'", key, dir);
+	return config_set(cfg, key, path, e);
+}
+
 static int apply(struct config *cfg, int option, char *arg, struct err *e)
 {
 	switch (option) {
 	case 's':
-		return config_set(cfg, "state_dir", arg, e);
+		return set_dir(cfg, "state_dir", arg, e);
 	case 'r':
-		return config_set(cfg, "run_dir", arg, e);
+		return set_dir(cfg, "run_dir", arg, e);
 	case 'c':
 		return config_read(cfg, arg, e);
 	case 'S':
