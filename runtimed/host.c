@@ -60,6 +60,7 @@ static int take_lock(struct host *h, struct err *e)
 
 static int open_groups(struct host *h, struct err *e)
 {
+	_cleanup_cg_meter_ struct cg_meter meter = CG_METER_INIT;
 	int r = cg_probe(&h->cgroups, e);
 
 	if (r < 0)
@@ -71,10 +72,13 @@ static int open_groups(struct host *h, struct err *e)
 		r = file_replace(h->run, "cgroup", h->group_name, strlen(h->group_name), 0644, e);
 	if (r == 0)
 		r = cg_root_create(h->cgroups, h->group_name, &h->group, e);
-	if (r == 0) {
-		h->has_group = true;
-		r = cg_create(&h->group, "zygote", &h->zygotes, e);
-	}
+	if (r < 0)
+		return r;
+	h->has_group = true;
+	r = cg_create(&h->group, "zygote", &h->zygotes, e);
+	if (r == 0)
+		r = cg_meter_open(&h->zygotes, &meter, e);
+	h->peak_resets = meter.peak_resets;
 	return r;
 }
 

@@ -31,6 +31,7 @@ struct host {
 	struct cg_host *cgroups;
 	char group_name[HOST_GROUP_MAX];
 	bool has_group;
+	bool peak_resets; /* struct cg_meter's, of all groups here */
 	struct cg group; /* ours, parent of all others */
 	struct cg zygotes;
 	uint32_t n_images;

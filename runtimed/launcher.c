@@ -244,6 +244,7 @@ static void send_hello(struct launcher *l)
 	struct launch_hello m = {.type = LAUNCH_HELLO, .n_images = l->host.n_images};
 
 	m.is_unified = cg_host_mode(l->host.cgroups) == CG_UNIFIED;
+	m.peak_resets = l->host.peak_resets;
 	memcpy(m.images, l->host.images, sizeof(m.images));
 	launcher_send(l, &m, sizeof(m), NULL, 0);
 }
