@@ -26,6 +26,12 @@ static inline bool cg_owns_dir(const struct cg *cg, enum cg_hierarchy h)
 	return true;
 }
 
+/*
+ * On v2 a group with processes cannot give controllers to its children, and we are a process of our own
+ * group. Only the root of the machine may.
+ */
+bool cg_must_leave_own(const struct cg *own);
+
 /* 0, or -EINVAL unless name is one path component. */
 int cg_check_name(const char *name, struct err *e);
 

@@ -38,7 +38,7 @@ static bool has_v2_controller(const struct cg *cg)
 }
 
 /* Only the root of the machine, not that of a cgroup namespace, has no cgroup.type. */
-static bool must_leave_own(const struct cg *own)
+bool cg_must_leave_own(const struct cg *own)
 {
 	return has_v2_controller(own) && exists(own->dir[CG_CORE], "cgroup.type");
 }
@@ -74,7 +74,7 @@ static int set_up_root(struct cg_host *host, const struct cg *root, struct err *
 	if (!exists(root->dir[CG_CORE], "cgroup.kill"))
 		return err_set(e, ENOTSUP,
 			       "cgroups: no cgroup.kill; Linux 5.19 or newer is needed");
-	if (must_leave_own(&host->own)) {
+	if (cg_must_leave_own(&host->own)) {
 		host->is_adopted = true;
 		r = adopt_self(root->dir[CG_CORE], e);
 		if (r < 0)

@@ -128,6 +128,16 @@ int cg_enable_children(const struct cg *cg, struct err *e);
  */
 int cg_remove(const struct cg *parent, const char *name, struct err *e);
 
+/*
+ * Groups of a subtree that several programs share: path is "a/b/name", below our own group. What is missing
+ * of a/b is made; `name` must not hold a process (-EBUSY). Programs take turns by a lock on our own group's
+ * directory. On v2, where we must leave our own group for this, it works as cg_root_create(), for one program.
+ */
+int cg_shared_create(struct cg_host *host, const char *path, struct cg *ret, struct err *e);
+
+/* Undo it: remove `name`, then each group above that has become empty. Missing is success. */
+int cg_shared_remove(struct cg_host *host, const char *path, struct err *e);
+
 /* ---- limits ---- */
 
 /* All limits of a group. Zero means no limit (weight and period: the kernel's default). */

@@ -47,7 +47,7 @@ static const struct {
 	int (*run)(const struct pol *p, int argc, char **argv, struct err *e);
 	int args_max;
 } actions[] = {
-	{"check",	  check,	 0		  },
+	{"check", check, 0},
 	{"explain", explain, POL_RULES_MAX},
 };
 
@@ -59,25 +59,19 @@ static int usage(void)
 	return CLI_USAGE;
 }
 
-int cmd_policy(int argc, char **argv)
+/* The words after the command: ACTION FILE [SYSCALL...]. */
+int cmd_policy(struct cli *c, struct err *e)
 {
 	_cleanup_pol_ struct pol *p = NULL;
-	struct err e = ERR_INIT;
 	size_t i = 0;
 	int r;
 
-	if (argc < 3)
+	if (c->argc < 2)
 		return usage();
-	while (i < ARRAY_SIZE(actions) && !str_is(actions[i].name, argv[1]))
+	while (i < ARRAY_SIZE(actions) && !str_is(actions[i].name, c->argv[0]))
 		i++;
-	if (i == ARRAY_SIZE(actions) || argc - 3 > actions[i].args_max)
+	if (i == ARRAY_SIZE(actions) || c->argc - 2 > actions[i].args_max)
 		return usage();
-	r = pol_load(argv[2], &p, &e);
-	if (r == 0)
-		r = actions[i].run(p, argc - 3, argv + 3, &e);
-	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
-		r = err_set(&e, EIO, "the output could not be written whole");
-	if (r < 0)
-		fprintf(stderr, "sandbox policy: %s\n", e.text);
-	return r < 0 ? CLI_FAILED : 0;
+	r = pol_load(c->argv[1], &p, e);
+	return r < 0 ? r : actions[i].run(p, c->argc - 2, c->argv + 2, e);
 }

@@ -1,0 +1,37 @@
+/* Capability names and masks, by libcap's own table: see caps.h. */
+#include "sandbox/caps.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <sys/capability.h>
+
+#include "base/str.h"
+
+int caps_from_name(const char *name, uint64_t *ret_mask, struct err *e)
+{
+	cap_value_t value;
+
+	/* libcap takes "cap_chown", "CAP_CHOWN" and a number; the specification only the second. */
+	if (!str_has_prefix(name, "CAP_") || cap_from_name(name, &value) < 0 || value < 0 ||
+	    value >= CAPS_MAX)
+		return err_set(e, EINVAL, "unknown capability '%s'", name);
+	*ret_mask = UINT64_C(1) << value;
+	return 0;
+}
+
+void caps_print(uint64_t mask, struct buf *out)
+{
+	const char *between = "";
+
+	for (int i = 0; i < CAPS_MAX; i++) {
+		char *name = mask >> i & 1 ? cap_to_name(i) : NULL;
+
+		if (!name)
+			continue;
+		buf_puts(out, between);
+		for (const char *c = name; *c; c++)
+			buf_putc(out, (char)toupper((unsigned char)*c));
+		between = " ";
+		(void)cap_free(name);
+	}
+}

@@ -1,0 +1,156 @@
+/* Typed getters that know their place in the document: see json_path.h. */
+#include "sandbox/json_path.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PATH_TEXT_MAX 256
+#define FAIL_TEXT_MAX 200
+
+struct node node_root(const json_t *json, const char *name)
+{
+	return (struct node){.json = json, .key = name};
+}
+
+struct node node_get(const struct node *up, const char *key)
+{
+	const json_t *json = json_object_get(up->json, key); /* NULL too if up is no object */
+
+	return (struct node){.json = json_is_null(json) ? NULL : json, .up = up, .key = key};
+}
+
+struct node node_at(const struct node *up, size_t index)
+{
+	return (struct node){.json = json_array_get(up->json, index), .up = up, .index = index};
+}
+
+/* "config.json: linux.uidMappings[2].size"; returns the length so far. Depth is that of our own code. */
+static size_t print_path(const struct node *n, char *out, size_t size)
+{
+	size_t used = n->up ? print_path(n->up, out, size) : 0;
+	const char *between = !n->up ? "" : !n->up->up ? ": " : ".";
+	int w;
+
+	if (n->key)
+		w = snprintf(out + used, size - used, "%s%s", between, n->key);
+	else
+		w = snprintf(out + used, size - used, "[%zu]", n->index);
+	return w < 0 || (size_t)w >= size - used ? size - 1 : used + (size_t)w;
+}
+
+int node_fail(const struct node *n, struct err *e, const char *fmt, ...)
+{
+	char path[PATH_TEXT_MAX], text[FAIL_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap); /* cut if a value in it is long */
+	va_end(ap);
+	(void)print_path(n, path, sizeof(path));
+	return err_set(e, EINVAL, "%s: %s", path, text);
+}
+
+bool node_is_empty(const struct node *n)
+{
+	const json_t *j = n->json;
+
+	return !j || json_is_null(j) || json_is_false(j) ||
+	       (json_is_string(j) && json_string_length(j) == 0) ||
+	       (json_is_array(j) && json_array_size(j) == 0) ||
+	       (json_is_object(j) && json_object_size(j) == 0);
+}
+
+int node_need(const struct node *n, struct err *e)
+{
+	return n->json ? 0 : node_fail(n, e, "is missing");
+}
+
+int node_object(const struct node *n, struct err *e)
+{
+	return !n->json || json_is_object(n->json) ? 0 : node_fail(n, e, "not an object");
+}
+
+int node_list(const struct node *n, size_t max, size_t *ret_n, struct err *e)
+{
+	if (n->json && !json_is_array(n->json))
+		return node_fail(n, e, "not an array");
+	if (json_array_size(n->json) > max)
+		return node_fail(n, e, "more than %zu elements", max);
+	*ret_n = json_array_size(n->json);
+	return 0;
+}
+
+int node_bool(const struct node *n, bool *ret, struct err *e)
+{
+	if (!n->json)
+		return 0;
+	if (!json_is_boolean(n->json))
+		return node_fail(n, e, "neither true nor false");
+	*ret = json_is_true(n->json);
+	return 0;
+}
+
+int node_text(const struct node *n, const char **ret, struct err *e)
+{
+	if (!n->json)
+		return 0;
+	if (!json_is_string(n->json))
+		return node_fail(n, e, "not a string");
+	*ret = json_string_value(n->json);
+	return 0;
+}
+
+int node_number(const struct node *n, int64_t min, int64_t max, int64_t *ret, struct err *e)
+{
+	double value = json_number_value(n->json);
+
+	if (!n->json)
+		return 0;
+	if (!json_is_number(n->json) || value < (double)min || value > (double)max ||
+	    (double)(int64_t)value != value)
+		return node_fail(n, e, "not a number in %" PRId64 "..%" PRId64, min, max);
+	*ret = (int64_t)value;
+	return 0;
+}
+
+int node_u32(const struct node *n, uint32_t min, uint32_t max, uint32_t *ret, struct err *e)
+{
+	int64_t value = *ret;
+	int r = node_number(n, min, max, &value, e);
+
+	if (r == 0)
+		*ret = (uint32_t)value;
+	return r;
+}
+
+int node_u64(const struct node *n, uint64_t *ret, struct err *e)
+{
+	const double end = 18446744073709551616.0; /* 2^64: what 2^64 - 1 reads as */
+	double value = json_number_value(n->json);
+
+	if (!n->json)
+		return 0;
+	if (json_is_number(n->json) && value == end) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
+	if (!json_is_number(n->json) || value < 0 || value > end ||
+	    (double)(uint64_t)value != value)
+		return node_fail(n, e, "not a number in 0..%" PRIu64, UINT64_MAX);
+	*ret = (uint64_t)value;
+	return 0;
+}
+
+int node_refuse(const struct node *n, const char *const *keys, struct err *e)
+{
+	for (; *keys; keys++) {
+		struct node member = node_get(n, *keys);
+
+		if (!node_is_empty(&member))
+			return node_fail(&member, e, "is not supported");
+	}
+	return 0;
+}

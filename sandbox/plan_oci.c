@@ -1,0 +1,308 @@
+/*
+ * An OCI bundle as a plan: config.json's file and top level, and what its parts must agree on. See plan_oci.h.
+ *
+ * Unknown members are ignored, as the specification says. Known members that are not honoured are refused
+ * by name when they ask for something: nothing that was asked for is left out in silence.
+ */
+#include "sandbox/plan_oci.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "base/arena.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "sandbox/caps.h"
+#include "sandbox/sys.h"
+
+#define HOST_NAME_MAX_BYTES 64 /* __NEW_UTS_LEN */
+
+/* ---- for the parts ---- */
+
+void *oci_alloc(struct oci *o, size_t bytes, struct err *e)
+{
+	void *p = arena_get(o->plan->arena, bytes);
+
+	if (!p)
+		err_set(e, ENOMEM, "config.json: the plan would need over %u bytes",
+			SBX_PLAN_BYTES);
+	return p;
+}
+
+static int copy_text(struct oci *o, const char *text, const char **ret, struct err *e)
+{
+	size_t n = strlen(text) + 1;
+	char *copy = oci_alloc(o, n, e);
+
+	if (!copy)
+		return -e->code;
+	*ret = memcpy(copy, text, n);
+	return 0;
+}
+
+int oci_text(struct oci *o, const struct node *n, const char **ret, struct err *e)
+{
+	const char *text = NULL;
+	int r = node_text(n, &text, e);
+
+	return r < 0 || !text ? r : copy_text(o, text, ret, e);
+}
+
+int oci_host_path(struct oci *o, const struct node *n, const char **ret, struct err *e)
+{
+	const char *path = NULL;
+	char full[PATH_MAX];
+	int r = node_text(n, &path, e), w;
+
+	if (r < 0 || !path)
+		return r;
+	if (!*path)
+		return node_fail(n, e, "an empty path");
+	w = path[0] == '/' ? snprintf(full, sizeof(full), "%s", path)
+			   : snprintf(full, sizeof(full), "%s/%s", o->bundle, path);
+	if (w < 0 || (size_t)w >= sizeof(full))
+		return node_fail(n, e, "longer than a path can be");
+	return copy_text(o, full, ret, e);
+}
+
+int oci_texts(struct oci *o, const struct node *n, size_t max, const char ***ret, uint32_t *ret_n,
+	      struct err *e)
+{
+	const char **texts;
+	size_t count;
+	int r = node_list(n, max, &count, e);
+
+	if (r < 0 || !n->json)
+		return r;
+	texts = oci_alloc(o, (count + 1) * sizeof(*texts), e);
+	if (!texts)
+		return -e->code;
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct node item = node_at(n, i);
+
+		r = node_need(&item, e);
+		if (r == 0)
+			r = oci_text(o, &item, &texts[i], e);
+	}
+	if (r < 0)
+		return r;
+	*ret = texts;
+	*ret_n = (uint32_t)count;
+	return 0;
+}
+
+int oci_paths(struct oci *o, const struct node *n, size_t max, const char ***ret, uint32_t *ret_n,
+	      struct err *e)
+{
+	const char **paths = NULL;
+	uint32_t count = 0;
+	int r = oci_texts(o, n, max, &paths, &count, e);
+
+	for (uint32_t i = 0; r == 0 && i < count; i++) {
+		struct node item = node_at(n, i);
+
+		if (paths[i][0] != '/')
+			r = node_fail(&item, e, "not an absolute path");
+	}
+	if (r < 0 || !paths)
+		return r;
+	*ret = paths;
+	*ret_n = count;
+	return 0;
+}
+
+/* ---- the top level ---- */
+
+static int version(const struct node *top, struct err *e)
+{
+	struct node n = node_get(top, "ociVersion");
+	const char *text = NULL;
+	int r = node_need(&n, e);
+
+	if (r == 0)
+		r = node_text(&n, &text, e);
+	if (r == 0 && !str_has_prefix(text, "1."))
+		r = node_fail(&n, e, "'%s': only 1.x is understood", text);
+	return r;
+}
+
+static int root(struct oci *o, const struct node *top, struct err *e)
+{
+	struct node n = node_get(top, "root"), path = node_get(&n, "path"),
+		    readonly = node_get(&n, "readonly");
+	struct sbx_root *root = &o->plan->root;
+	int r = node_need(&n, e);
+
+	if (r == 0)
+		r = node_object(&n, e);
+	if (r == 0)
+		r = node_need(&path, e);
+	if (r == 0)
+		r = oci_host_path(o, &path, &root->path, e);
+	if (r == 0)
+		r = node_bool(&readonly, &root->is_readonly, e);
+	/* Nodes of a bundle are not ours to hand out: those of /dev are bound from the host's. */
+	root->no_devices = true;
+	return r;
+}
+
+static int names(struct oci *o, const struct node *top, struct err *e)
+{
+	const char **to[] = {&o->plan->hostname, &o->plan->domainname};
+	static const char *const keys[] = {"hostname", "domainname"};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(keys); i++) {
+		struct node n = node_get(top, keys[i]);
+
+		r = node_is_empty(&n) ? 0 : oci_text(o, &n, to[i], e);
+		if (r == 0 && *to[i] && strlen(*to[i]) > HOST_NAME_MAX_BYTES)
+			r = node_fail(&n, e, "longer than %d bytes", HOST_NAME_MAX_BYTES);
+		if (r == 0 && *to[i] && !(o->plan->namespaces & CLONE_NEWUTS))
+			r = node_fail(&n, e, "needs a namespace of type uts");
+	}
+	return r;
+}
+
+/* ---- what the parts must agree on ---- */
+
+static int check_namespaces(const struct oci *o, const struct node *top, struct err *e)
+{
+	const struct sbx_plan *p = o->plan;
+	struct node part = node_get(top, "linux"), spaces = node_get(&part, "namespaces"),
+		    maps = node_get(&part, "uidMappings");
+	bool has_maps = p->n_uid_maps > 0 && p->n_gid_maps > 0;
+
+	if (!(p->namespaces & CLONE_NEWNS))
+		return node_fail(&spaces, e, "a namespace of type mount is needed");
+	if (p->namespaces & CLONE_NEWUSER && !has_maps)
+		return node_fail(&maps, e, "and gidMappings are needed for a user namespace");
+	if (!(p->namespaces & CLONE_NEWUSER) && (p->n_uid_maps > 0 || p->n_gid_maps > 0))
+		return node_fail(&maps, e, "needs a namespace of type user");
+	return 0;
+}
+
+/* In a user namespace nobody can leave a borrowed cgroup namespace again (root.c). */
+static int check_cgroup_mounts(const struct oci *o, const struct node *top, struct err *e)
+{
+	const struct sbx_plan *p = o->plan;
+	struct node mounts = node_get(top, "mounts");
+
+	if (!(p->namespaces & CLONE_NEWUSER) || p->namespaces & CLONE_NEWCGROUP)
+		return 0;
+	for (uint32_t i = 0; i < p->n_mounts; i++) {
+		struct node n = node_at(&mounts, i);
+
+		if (p->mounts[i].kind == SBX_MOUNT_CGROUP)
+			return node_fail(&n, e,
+					 "in a user namespace needs a namespace of type cgroup");
+	}
+	return 0;
+}
+
+/* Without a device controller, what keeps devices away is that nobody can make their nodes. */
+static int check_devices(const struct oci *o, const struct node *top, struct err *e)
+{
+	struct node process = node_get(top, "process"), caps = node_get(&process, "capabilities");
+	uint64_t mknod = 0;
+	int r = caps_from_name("CAP_MKNOD", &mknod, e);
+
+	if (r == 0 && !(o->plan->namespaces & CLONE_NEWUSER) &&
+	    (o->plan->drop.cap_bounding | o->plan->drop.cap_permitted) & mknod)
+		r = node_fail(&caps, e,
+			      "CAP_MKNOD: which devices it would reach cannot be limited yet");
+	return r;
+}
+
+/* Devices are made unless the config brings a /dev of its own. */
+static void choose_dev(struct oci *o)
+{
+	o->plan->has_default_dev = true;
+	for (uint32_t i = 0; i < o->plan->n_mounts; i++) {
+		const struct sbx_mount *m = &o->plan->mounts[i];
+
+		if (m->kind == SBX_MOUNT_BIND && str_is(m->target, "/dev"))
+			o->plan->has_default_dev = false;
+	}
+}
+
+static int compile(struct oci *o, const struct node *top, struct err *e)
+{
+	static const char *const unsupported[] = {"hooks", "vm", "zos", "solaris", "windows", NULL};
+	struct node process = node_get(top, "process"), mounts = node_get(top, "mounts"),
+		    part = node_get(top, "linux");
+	int r = json_is_object(top->json) ? version(top, e) : node_fail(top, e, "not an object");
+
+	if (r == 0)
+		r = node_refuse(top, unsupported, e);
+	if (r == 0)
+		r = root(o, top, e);
+	if (r == 0)
+		r = oci_process(o, &process, e);
+	if (r == 0)
+		r = oci_linux(o, &part, e);
+	if (r == 0)
+		r = oci_mounts(o, &mounts, e);
+	if (r == 0)
+		r = names(o, top, e);
+	if (r == 0)
+		r = check_namespaces(o, top, e);
+	if (r == 0)
+		r = check_cgroup_mounts(o, top, e);
+	if (r == 0)
+		r = check_devices(o, top, e);
+	choose_dev(o);
+	return r;
+}
+
+int plan_oci_parse(const char *text, size_t n, const char *bundle, struct sbx_plan **ret,
+		   struct err *e)
+{
+	struct oci o = {.bundle = bundle};
+	json_error_t why;
+	struct node top;
+	json_t *json;
+	int r;
+
+	/* As reals: 2^64 - 1, which stands for "unlimited", is not in the range of an integer here. */
+	json = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+	if (!json)
+		return err_set(e, EINVAL, "config.json:%d: %s", why.line, why.text);
+	o.plan = calloc(1, sizeof(*o.plan));
+	if (o.plan)
+		o.plan->arena = arena_new(SBX_PLAN_BYTES);
+	top = node_root(json, "config.json");
+	r = o.plan && o.plan->arena ? compile(&o, &top, e) : err_set(e, ENOMEM, "out of memory");
+	json_decref(json);
+	if (r < 0) {
+		sbx_plan_free(o.plan);
+		return r;
+	}
+	*ret = o.plan;
+	return 0;
+}
+
+int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e)
+{
+	_cleanup_free_ char *bundle = realpath(bundle_dir, NULL), *text = malloc(OCI_CONFIG_BYTES);
+	_cleanup_fd_ int dir = -1;
+	int r;
+
+	if (!bundle)
+		return err_errno(e, "bundle '%s'", bundle_dir);
+	if (!text)
+		return err_set(e, ENOMEM, "out of memory");
+	r = file_open_dir(AT_FDCWD, bundle, &dir, e);
+	if (r == 0)
+		r = file_read(dir, "config.json", text, OCI_CONFIG_BYTES, e);
+	if (r < 0)
+		return err_wrap(e, "bundle '%s'", bundle_dir);
+	return plan_oci_parse(text, strlen(text), bundle, ret, e);
+}

@@ -1,0 +1,53 @@
+/*
+ * Compiling config.json, by job:
+ *
+ *	plan_oci.c		the file, its top level, what its parts must agree on
+ *	plan_oci_process.c	process
+ *	plan_oci_mounts.c	mounts and their options
+ *	plan_oci_linux.c	linux: namespaces, id maps, paths
+ *	plan_oci_resources.c	linux.resources
+ *
+ * All are pure: they read the document and fill the plan.
+ */
+#ifndef SANDBOX_PLAN_OCI_H
+#define SANDBOX_PLAN_OCI_H
+
+#include "sandbox/json_path.h"
+#include "sandbox/plan.h"
+
+struct oci {
+	struct sbx_plan *plan;
+	const char *bundle; /* absolute: relative host paths begin there */
+};
+
+#define OCI_CONFIG_BYTES (1u << 20)
+
+/* As sbx_plan_from_oci(), of n bytes of text instead of a file; bundle is an absolute path. */
+int plan_oci_parse(const char *text, size_t n, const char *bundle, struct sbx_plan **ret,
+		   struct err *e);
+
+int oci_process(struct oci *o, const struct node *process, struct err *e);
+int oci_mounts(struct oci *o, const struct node *mounts, struct err *e);
+int oci_linux(struct oci *o, const struct node *linux_part, struct err *e);
+int oci_resources(struct oci *o, const struct node *resources, struct err *e);
+
+/* ---- for the parts ---- */
+
+/* Zeroed memory of the plan; NULL and *e = ENOMEM over its maximum. */
+void *oci_alloc(struct oci *o, size_t bytes, struct err *e);
+
+/* A copy of the text at n in *ret, which stays as it is if nothing is there. */
+int oci_text(struct oci *o, const struct node *n, const char **ret, struct err *e);
+
+/* The same for a path on the host, made absolute. */
+int oci_host_path(struct oci *o, const struct node *n, const char **ret, struct err *e);
+
+/* An array of strings; the copy ends with NULL. Stays as it is if nothing is there. */
+int oci_texts(struct oci *o, const struct node *n, size_t max, const char ***ret, uint32_t *ret_n,
+	      struct err *e);
+
+/* An array of absolute paths. */
+int oci_paths(struct oci *o, const struct node *n, size_t max, const char ***ret, uint32_t *ret_n,
+	      struct err *e);
+
+#endif

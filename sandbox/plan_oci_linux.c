@@ -1,0 +1,204 @@
+/* config.json: linux, without its resources. See plan_oci.h. */
+#include "sandbox/plan_oci.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define NAMESPACES_MAX	  32
+#define CGROUP_PARTS_MAX  16
+#define CGROUP_PATH_BYTES 1024
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
+static const struct {
+	const char *type;
+	uint64_t flag;
+} kinds[] = {
+	{"cgroup", CLONE_NEWCGROUP}, {"ipc", CLONE_NEWIPC}, {"mount", CLONE_NEWNS},
+	{"network", CLONE_NEWNET},   {"pid", CLONE_NEWPID}, {"time", CLONE_NEWTIME},
+	{"user", CLONE_NEWUSER},     {"uts", CLONE_NEWUTS},
+};
+
+static int one_namespace(struct oci *o, const struct node *n, struct err *e)
+{
+	struct node type = node_get(n, "type"), path = node_get(n, "path");
+	const char *name = NULL;
+	size_t i = 0;
+	int r = node_need(&type, e);
+
+	if (r == 0)
+		r = node_text(&type, &name, e);
+	if (r < 0)
+		return r;
+	while (i < ARRAY_SIZE(kinds) && !str_is(kinds[i].type, name))
+		i++;
+	if (i == ARRAY_SIZE(kinds))
+		return node_fail(&type, e, "'%s' is no kind of namespace", name);
+	if (o->plan->namespaces & kinds[i].flag)
+		return node_fail(&type, e, "'%s' is given twice", name);
+	if (!node_is_empty(&path))
+		return node_fail(&path, e, "joining a namespace is not supported");
+	o->plan->namespaces |= kinds[i].flag;
+	return 0;
+}
+
+static int namespaces(struct oci *o, const struct node *part, struct err *e)
+{
+	struct node list = node_get(part, "namespaces");
+	size_t n;
+	int r = node_list(&list, NAMESPACES_MAX, &n, e);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct node item = node_at(&list, i);
+
+		r = one_namespace(o, &item, e);
+	}
+	return r;
+}
+
+static int one_map(struct sbx_idmap *m, const struct node *n, struct err *e)
+{
+	struct node inside = node_get(n, "containerID"), outside = node_get(n, "hostID"),
+		    size = node_get(n, "size");
+	int r = node_need(&size, e);
+
+	if (r == 0)
+		r = node_u32(&inside, 0, UINT32_MAX - 1, &m->inside, e);
+	if (r == 0)
+		r = node_u32(&outside, 0, UINT32_MAX - 1, &m->outside, e);
+	if (r == 0)
+		r = node_u32(&size, 1, UINT32_MAX, &m->count, e);
+	if (r == 0 && (m->count > UINT32_MAX - m->inside || m->count > UINT32_MAX - m->outside))
+		r = node_fail(n, e, "goes beyond the last id");
+	return r;
+}
+
+static int id_maps(const struct node *part, const char *key, struct sbx_idmap *maps, uint32_t *ret,
+		   struct err *e)
+{
+	struct node list = node_get(part, key);
+	size_t n;
+	int r = node_list(&list, SBX_IDMAPS_MAX, &n, e);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct node item = node_at(&list, i);
+
+		r = one_map(&maps[i], &item, e);
+	}
+	if (r == 0)
+		*ret = (uint32_t)n;
+	return r;
+}
+
+/* Shared is missing on purpose: mounts made inside must never reach the host. */
+static const struct {
+	const char *word;
+	uint64_t flags;
+} propagations[] = {
+	{"private", 0},
+	{"rprivate", 0},
+	{"slave", MS_SLAVE},
+	{"rslave", MS_SLAVE | MS_REC},
+	{"unbindable", MS_UNBINDABLE},
+	{"runbindable", MS_UNBINDABLE | MS_REC},
+};
+
+static int root_propagation(struct oci *o, const struct node *part, struct err *e)
+{
+	struct node n = node_get(part, "rootfsPropagation");
+	const char *word = "";
+	int r = node_text(&n, &word, e);
+
+	if (r < 0 || !*word)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(propagations); i++) {
+		if (!str_is(propagations[i].word, word))
+			continue;
+		o->plan->root.propagation = propagations[i].flags;
+		o->plan->follows_host_mounts |= (propagations[i].flags & MS_SLAVE) != 0;
+		return 0;
+	}
+	return node_fail(&n, e, "'%s' is not supported", word);
+}
+
+/* "/a/b" and "a/b" alike become "a/b": groups are made below our own only. */
+static int cgroups_path(struct oci *o, const struct node *part, struct err *e)
+{
+	struct node n = node_get(part, "cgroupsPath");
+	const char *text = "";
+	char path[CGROUP_PATH_BYTES], *copy;
+	size_t used = 0, parts = 0;
+	int r = node_text(&n, &text, e);
+
+	if (r < 0 || !*text)
+		return r;
+	if (strlen(text) >= sizeof(path))
+		return node_fail(&n, e, "longer than %zu bytes", sizeof(path) - 1);
+	if (strchr(text, ':'))
+		return node_fail(&n, e, "'%s': slices of systemd are not supported", text);
+	for (const char *at = text + strspn(text, "/"); *at; parts++) {
+		size_t length = strcspn(at, "/");
+
+		if (length <= 2 && strspn(at, ".") >= length)
+			return node_fail(&n, e, "'.' and '..' are not allowed");
+		if (used > 0)
+			path[used++] = '/';
+		memcpy(path + used, at, length);
+		used += length;
+		at += length;
+		at += strspn(at, "/");
+	}
+	path[used] = '\0';
+	if (parts == 0 || parts > CGROUP_PARTS_MAX)
+		return node_fail(&n, e, "not 1..%d parts", CGROUP_PARTS_MAX);
+	copy = oci_alloc(o, used + 1, e);
+	if (!copy)
+		return -e->code;
+	o->plan->cgroup_path = memcpy(copy, path, used + 1);
+	return 0;
+}
+
+static int paths(struct oci *o, const struct node *part, struct err *e)
+{
+	struct node masked = node_get(part, "maskedPaths"),
+		    readonly = node_get(part, "readonlyPaths");
+	struct sbx_plan *p = o->plan;
+	int r = oci_paths(o, &masked, SBX_PATHS_MAX, &p->masked, &p->n_masked, e);
+
+	return r < 0 ? r : oci_paths(o, &readonly, SBX_PATHS_MAX, &p->readonly, &p->n_readonly, e);
+}
+
+int oci_linux(struct oci *o, const struct node *part, struct err *e)
+{
+	static const char *const unsupported[] = {
+		"devices",     "netDevices", "sysctl",	    "seccomp",	    "mountLabel",
+		"personality", "intelRdt",   "timeOffsets", "memoryPolicy", NULL};
+	struct node resources = node_get(part, "resources");
+	struct sbx_plan *p = o->plan;
+	int r = node_need(part, e);
+
+	if (r == 0)
+		r = node_object(part, e);
+	if (r == 0)
+		r = node_refuse(part, unsupported, e);
+	if (r == 0)
+		r = namespaces(o, part, e);
+	if (r == 0)
+		r = id_maps(part, "uidMappings", p->uid_maps, &p->n_uid_maps, e);
+	if (r == 0)
+		r = id_maps(part, "gidMappings", p->gid_maps, &p->n_gid_maps, e);
+	if (r == 0)
+		r = root_propagation(o, part, e);
+	if (r == 0)
+		r = cgroups_path(o, part, e);
+	if (r == 0)
+		r = paths(o, part, e);
+	return r < 0 ? r : oci_resources(o, &resources, e);
+}

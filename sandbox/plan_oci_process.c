@@ -1,0 +1,232 @@
+/* config.json: process. See plan_oci.h. */
+#include "sandbox/plan_oci.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "sandbox/caps.h"
+
+#define ENV_MAX	      4096
+#define CAPS_LIST_MAX CAPS_MAX
+#define ID_MAX	      (UINT32_MAX - 1) /* (uid_t)-1 means "leave it" to the kernel */
+#define UMASK_DEFAULT 022	       /* the specification has none; runc's and crun's */
+#define OOM_SCORE_MAX 1000
+
+static int arguments(struct oci *o, const struct node *process, struct err *e)
+{
+	struct node args = node_get(process, "args"), env = node_get(process, "env"),
+		    cwd = node_get(process, "cwd");
+	uint32_t n_args = 0, n_env = 0;
+	int r = node_need(&args, e);
+
+	if (r == 0)
+		r = oci_texts(o, &args, SBX_ARGS_MAX, &o->plan->argv, &n_args, e);
+	if (r == 0 && (n_args == 0 || !*o->plan->argv[0]))
+		r = node_fail(&args, e, "no program is named");
+	if (r == 0)
+		r = oci_texts(o, &env, ENV_MAX, &o->plan->env, &n_env, e);
+	if (r == 0 && !o->plan->env) {
+		o->plan->env = oci_alloc(o, sizeof(char *), e); /* the end alone */
+		r = o->plan->env ? 0 : -e->code;
+	}
+	if (r == 0)
+		r = node_need(&cwd, e);
+	if (r == 0)
+		r = oci_text(o, &cwd, &o->plan->cwd, e);
+	if (r == 0 && o->plan->cwd[0] != '/')
+		r = node_fail(&cwd, e, "not an absolute path");
+	return r;
+}
+
+static int groups(struct oci *o, const struct node *user, struct err *e)
+{
+	struct node list = node_get(user, "additionalGids");
+	struct sbx_drop *d = &o->plan->drop;
+	size_t n;
+	int r = node_list(&list, SBX_GROUPS_MAX, &n, e);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct node item = node_at(&list, i);
+
+		r = node_need(&item, e);
+		if (r == 0)
+			r = node_u32(&item, 0, ID_MAX, &d->groups[d->n_groups++], e);
+	}
+	return r;
+}
+
+static int user(struct oci *o, const struct node *process, struct err *e)
+{
+	struct node n = node_get(process, "user"), uid = node_get(&n, "uid"),
+		    gid = node_get(&n, "gid"), mask = node_get(&n, "umask");
+	struct sbx_drop *d = &o->plan->drop;
+	int r = node_object(&n, e);
+
+	d->umask = UMASK_DEFAULT;
+	if (r == 0)
+		r = node_u32(&uid, 0, ID_MAX, &d->uid, e);
+	if (r == 0)
+		r = node_u32(&gid, 0, ID_MAX, &d->gid, e);
+	if (r == 0)
+		r = node_u32(&mask, 0, 0777, &d->umask, e);
+	return r < 0 ? r : groups(o, &n, e);
+}
+
+static int capability_set(const struct node *caps, const char *key, uint64_t *ret, struct err *e)
+{
+	struct node list = node_get(caps, key);
+	size_t n;
+	int r = node_list(&list, CAPS_LIST_MAX, &n, e);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct node item = node_at(&list, i);
+		struct err unknown = ERR_INIT;
+		const char *name = "";
+		uint64_t bit = 0;
+
+		r = node_text(&item, &name, e);
+		if (r == 0 && caps_from_name(name, &bit, &unknown) < 0)
+			r = node_fail(&item, e, "%s", unknown.text);
+		*ret |= bit;
+	}
+	return r;
+}
+
+static int capabilities(struct oci *o, const struct node *process, struct err *e)
+{
+	struct node caps = node_get(process, "capabilities");
+	struct sbx_drop *d = &o->plan->drop;
+	const struct {
+		const char *key;
+		uint64_t *mask;
+	} sets[] = {
+		{"bounding", &d->cap_bounding},	  {"permitted", &d->cap_permitted},
+		{"effective", &d->cap_effective}, {"inheritable", &d->cap_inheritable},
+		{"ambient", &d->cap_ambient},
+	};
+	int r = node_object(&caps, e);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(sets); i++)
+		r = capability_set(&caps, sets[i].key, sets[i].mask, e);
+	if (r == 0 && d->cap_effective & ~d->cap_permitted)
+		r = node_fail(&caps, e, "effective ones must be permitted");
+	/*
+	 * The kernel raises only what is permitted and inheritable. `runc spec` writes ambient ones that
+	 * are not inheritable, and runc and crun start such bundles without them.
+	 */
+	d->cap_ambient &= d->cap_permitted & d->cap_inheritable;
+	return r;
+}
+
+static const struct {
+	const char *name;
+	uint32_t resource;
+} rlimit_names[] = {
+	{"RLIMIT_AS", RLIMIT_AS},
+	{"RLIMIT_CORE", RLIMIT_CORE},
+	{"RLIMIT_CPU", RLIMIT_CPU},
+	{"RLIMIT_DATA", RLIMIT_DATA},
+	{"RLIMIT_FSIZE", RLIMIT_FSIZE},
+	{"RLIMIT_LOCKS", RLIMIT_LOCKS},
+	{"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK},
+	{"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE},
+	{"RLIMIT_NICE", RLIMIT_NICE},
+	{"RLIMIT_NOFILE", RLIMIT_NOFILE},
+	{"RLIMIT_NPROC", RLIMIT_NPROC},
+	{"RLIMIT_RSS", RLIMIT_RSS},
+	{"RLIMIT_RTPRIO", RLIMIT_RTPRIO},
+	{"RLIMIT_RTTIME", RLIMIT_RTTIME},
+	{"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
+	{"RLIMIT_STACK", RLIMIT_STACK},
+};
+
+_Static_assert(ARRAY_SIZE(rlimit_names) <= SBX_RLIMITS_MAX, "a plan holds all of them");
+
+static int rlimit_type(const struct oci *o, const struct node *n, uint32_t *ret, struct err *e)
+{
+	const struct sbx_drop *d = &o->plan->drop;
+	const char *name = NULL;
+	size_t i = 0;
+	int r = node_need(n, e);
+
+	if (r == 0)
+		r = node_text(n, &name, e);
+	if (r < 0)
+		return r;
+	while (i < ARRAY_SIZE(rlimit_names) && !str_is(rlimit_names[i].name, name))
+		i++;
+	if (i == ARRAY_SIZE(rlimit_names))
+		return node_fail(n, e, "'%s' is no limit", name);
+	for (uint32_t k = 0; k < d->n_rlimits; k++)
+		if (d->rlimits[k].resource == rlimit_names[i].resource)
+			return node_fail(n, e, "%s is given twice", name);
+	*ret = rlimit_names[i].resource;
+	return 0;
+}
+
+static int rlimits(struct oci *o, const struct node *process, struct err *e)
+{
+	struct node list = node_get(process, "rlimits");
+	struct sbx_drop *d = &o->plan->drop;
+	size_t n;
+	int r = node_list(&list, SBX_RLIMITS_MAX, &n, e);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct node item = node_at(&list, i), type = node_get(&item, "type"),
+			    soft = node_get(&item, "soft"), hard = node_get(&item, "hard");
+		struct sbx_rlimit l = {0};
+
+		r = rlimit_type(o, &type, &l.resource, e);
+		if (r == 0)
+			r = node_need(&soft, e);
+		if (r == 0)
+			r = node_need(&hard, e);
+		if (r == 0)
+			r = node_u64(&soft, &l.soft, e);
+		if (r == 0)
+			r = node_u64(&hard, &l.hard, e);
+		if (r == 0 && l.soft > l.hard)
+			r = node_fail(&item, e, "soft is over hard");
+		d->rlimits[d->n_rlimits++] = l;
+	}
+	return r;
+}
+
+static int oom_score(struct oci *o, const struct node *process, struct err *e)
+{
+	struct node n = node_get(process, "oomScoreAdj");
+	int64_t value = 0;
+	int r = node_number(&n, -OOM_SCORE_MAX, OOM_SCORE_MAX, &value, e);
+
+	o->plan->oom_score_adj = (int32_t)value;
+	o->plan->has_oom_score_adj = n.json != NULL;
+	return r;
+}
+
+int oci_process(struct oci *o, const struct node *process, struct err *e)
+{
+	static const char *const unsupported[] = {
+		"terminal",   "apparmorProfile", "selinuxLabel", "scheduler",
+		"ioPriority", "execCPUAffinity", "commandLine",	 NULL};
+	struct node no_new_privs = node_get(process, "noNewPrivileges");
+	int r = node_need(process, e);
+
+	if (r == 0)
+		r = node_object(process, e);
+	if (r == 0)
+		r = node_refuse(process, unsupported, e);
+	if (r == 0)
+		r = arguments(o, process, e);
+	if (r == 0)
+		r = user(o, process, e);
+	if (r == 0)
+		r = capabilities(o, process, e);
+	if (r == 0)
+		r = rlimits(o, process, e);
+	if (r == 0)
+		r = node_bool(&no_new_privs, &o->plan->drop.no_new_privs, e);
+	return r < 0 ? r : oom_score(o, process, e);
+}
