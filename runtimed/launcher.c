@@ -27,6 +27,7 @@
 #include "runtimed/rootkey.h"
 
 #define WARM_UP_MAX_US (60 * CLK_US_PER_SEC)
+#define TIDY_FILES     64
 #define END_MAX_US     (10 * CLK_US_PER_SEC)
 
 void launcher_send(struct launcher *l, const void *msg, size_t size, const int *fds, size_t n_fds)
@@ -293,6 +294,17 @@ static int start_core(struct launcher *l, struct err *e)
 
 /* ---- run and end ---- */
 
+/* Forgotten packages are removed a few files at a time. */
+static bool tidy(struct launcher *l)
+{
+	struct err e = ERR_INIT;
+	int r = codestore_tidy(l->code, TIDY_FILES, &e);
+
+	if (r < 0)
+		log_err(&e);
+	return r > 0;
+}
+
 static int loop(struct launcher *l, struct err *e)
 {
 	bool has_work = true;
@@ -302,7 +314,7 @@ static int loop(struct launcher *l, struct err *e)
 		/* Ahead of time means: only when nobody waits. A pause after a failure ends by timeout. */
 		r = watches_turn(l->watches, has_work ? 0 : 1000, e);
 		packages_tick(l);
-		has_work = !l->is_stopping && slots_prepare(l);
+		has_work = !l->is_stopping && (slots_prepare(l) || tidy(l));
 	}
 	return r;
 }

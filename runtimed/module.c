@@ -16,7 +16,7 @@
 static bool is_word(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_';
+	       c == '_' || c == '-';
 }
 
 bool module_is_valid(const char *module)
@@ -49,7 +49,7 @@ int module_from_handler(const char *handler, char ret_module[LAUNCH_MODULE_MAX +
 	module[n] = '\0';
 	if (!module_is_valid(module))
 		return err_set(e, EINVAL,
-			       "handler '%.128s': the module is letters, digits, '_', parts of it "
+			       "handler '%.128s': the module is letters, digits, '_', '-', parts of it "
 			       "divided by '/' or '.'",
 			       handler);
 	memcpy(ret_module, module, n + 1);

@@ -28,6 +28,7 @@
 #define CPU_PERIOD_US 100000
 
 struct fnpool {
+	struct list link;    /* all of the pool's */
 	struct func *fn;     /* of its instances and invocations, which hold references */
 	struct list idle;    /* most recently used first */
 	struct list others;  /* asked, opening, busy, stopping */
@@ -41,6 +42,7 @@ struct pool {
 	uint32_t n_places;
 	uint64_t n_instances, n_idle, n_waiting;
 	uint64_t n_asked_ever;
+	struct list functions; /* struct fnpool */
 	struct list idle;      /* all idle ones, least recently used first */
 	struct list thawed;    /* the idle ones that are not frozen, oldest first */
 	struct list throttled; /* refused invocations, to be told from the loop */
@@ -61,7 +63,7 @@ uint64_t pool_cpu_quota_us(uint32_t memory_mb)
 
 /* ---- function versions ---- */
 
-static struct fnpool *fnpool_of(struct func *fn)
+static struct fnpool *fnpool_of(struct pool *p, struct func *fn)
 {
 	struct fnpool *of = fn->pool;
 
@@ -74,6 +76,7 @@ static struct fnpool *fnpool_of(struct func *fn)
 	list_init(&of->idle);
 	list_init(&of->others);
 	list_init(&of->waiting);
+	list_add_tail(&p->functions, &of->link);
 	fn->pool = of;
 	return of;
 }
@@ -83,6 +86,7 @@ static void fnpool_release(struct fnpool *of)
 	if (of->n_instances > 0 || of->n_waiting > 0)
 		return;
 	of->fn->pool = NULL;
+	list_del(&of->link);
 	free(of);
 }
 
@@ -319,7 +323,7 @@ static void rest(struct pool *p, struct instance *in)
 
 void pool_submit(struct pool *p, struct invocation *inv)
 {
-	struct fnpool *of = fnpool_of(inv->req.fn);
+	struct fnpool *of = fnpool_of(p, inv->req.fn);
 
 	if (!of || store_is_full(p->core->store) || p->is_draining) {
 		refuse(p, inv);
@@ -477,9 +481,12 @@ static void end_starting(struct pool *p, struct instance *in, const struct launc
 /* A place became free: whoever waits may have it. */
 static void start_for_waiting(struct pool *p)
 {
-	for (uint32_t i = 0; p->n_waiting > 0 && i < p->n_places; i++)
-		if (p->at[i] && p->at[i]->of->n_waiting > p->at[i]->of->n_starting)
-			decide(p, p->at[i]->of, NULL);
+	list_for_each (pos, &p->functions) {
+		struct fnpool *of = container_of(pos, struct fnpool, link);
+
+		if (of->n_waiting > of->n_starting)
+			decide(p, of, NULL);
+	}
 }
 
 static void remove_instance(struct pool *p, struct instance *in)
@@ -595,9 +602,12 @@ bool pool_uses_code(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN])
 {
 	struct pool *p = core->pool;
 
-	for (uint32_t i = 0; i < p->n_places; i++)
-		if (p->at[i] && memcmp(p->at[i]->fn->code_sha256, sha256, LAUNCH_SHA256_LEN) == 0)
+	list_for_each (pos, &p->functions) {
+		const struct fnpool *of = container_of(pos, struct fnpool, link);
+
+		if (memcmp(of->fn->code_sha256, sha256, LAUNCH_SHA256_LEN) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -613,6 +623,7 @@ int pool_open(struct core *core, struct pool **ret, struct err *e)
 	}
 	p->core = core;
 	p->n_places = (uint32_t)core->cfg.instances_max;
+	list_init(&p->functions);
 	list_init(&p->idle);
 	list_init(&p->thawed);
 	list_init(&p->throttled);

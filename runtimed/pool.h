@@ -37,7 +37,7 @@ void pool_timeout(struct pool *p, struct invocation *inv);
 /* The registry changed: idle instances of versions that are no longer registered end now. */
 void pool_registry_changed(struct core *core);
 
-/* Whether an instance, idle or busy, was started with this code. */
+/* Whether an instance, starting, idle or busy, or a waiting invocation needs this code. */
 bool pool_uses_code(struct core *core, const uint8_t sha256[LAUNCH_SHA256_LEN]);
 
 /* Who gets what this instance writes to its log now: its invocation, the one it starts for, or NULL. */

@@ -120,7 +120,7 @@ struct launch_unpack {
 	uint64_t job;
 	uint8_t code[LAUNCH_SHA256_LEN];
 	char module[LAUNCH_MODULE_MAX +
-		    1]; /* [A-Za-z0-9_/]: MODULE.py or MODULE/__init__.py must be there */
+		    1]; /* [A-Za-z0-9_/-]: MODULE.py or MODULE/__init__.py must be there */
 };
 
 struct launch_unpacked {
