@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import zipfile
 
 from lib import EXIT_STATUS, call, deploy, fnctl, run, wait_for, write_code, bin_dir
@@ -153,10 +154,13 @@ def logs_prints_the_last_lines(d):
 def logs_follows(d):
     with subprocess.Popen([bin_dir() + "/fnctl", "logs", "hello", "-f", "-n", "1", "--socket", d.socket],
                           stdout=subprocess.PIPE, text=True) as follower:
+        limit = threading.Timer(20, follower.kill)
+        limit.start()
         follower.stdout.readline()
         call(d, "invoke", "hello", "--data", '{"name":"follower"}')
         while "greeting follower" not in (line := follower.stdout.readline()):
-            assert line, "it ended"
+            assert line, "the line did not come"
+        limit.cancel()
         follower.terminate()
 
 
