@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "runtimed/config.h"
 #include "runtimed/func.h"
 #include "runtimed/http.h"
 
@@ -45,12 +46,14 @@ struct reply {
 void call_reply(struct call *c, const struct reply *r);
 void call_drop(struct call *c);
 
+/* Changes of functions at work (api_change.c): the front keeps the list. */
+struct list *call_changes(struct call *c);
+
 /* ---- errors: X-Amzn-ErrorType, and a body with Type, Message and message ---- */
 
 enum api_error {
 	API_INVALID_PARAMETER,
 	API_INVALID_JSON,
-	API_INVALID_ZIP,
 	API_ACCESS_DENIED,
 	API_MISSING_TOKEN,
 	API_INCOMPLETE_SIGNATURE,
@@ -64,19 +67,25 @@ enum api_error {
 	API_PRECONDITION,
 	API_TOO_LARGE,
 	API_URI_TOO_LONG,
+	API_EXPECTATION,
 	API_HEAD_TOO_LARGE,
 	API_BAD_REQUEST,
 	API_TOO_MANY,
 	API_SERVICE,
-	API_NOT_IMPLEMENTED,
 	API_UNAVAILABLE,
 	API_HTTP_VERSION,
 	API_ERRORS
 };
 
-/* The text of a failure; the reply for it is composed into out, which must outlive it. */
-void api_error_reply(enum api_error kind, const char *message, const char *headers, struct buf *out,
-		     struct reply *ret);
+struct failure {
+	enum api_error kind;
+	const char *message;
+	const char *reason;  /* of TooManyRequestsException; else NULL */
+	const char *headers; /* more fields; NULL = none */
+};
+
+/* The reply for a failure; its texts are composed into out, which must outlive it. */
+void api_error_reply(const struct failure *f, struct buf *out, struct reply *ret);
 
 /* The error whose status is that of a failed http_feed(). */
 enum api_error api_error_of_status(unsigned status);
@@ -91,9 +100,10 @@ void api_fail_not_found(struct call *c, const char *name);
 void api_json(struct call *c, unsigned status, json_t *doc);
 
 /* FunctionConfiguration of the Lambda API; a new reference, NULL = out of memory. */
-json_t *api_function(const struct core *core, const struct func *f);
+json_t *api_function(const struct config *cfg, const struct func *f);
 
 /* "arn:aws:lambda:REGION:ACCOUNT:function:NAME" */
-void api_arn(const struct core *core, const char *name, struct buf *out);
+#define API_ARN_MAX 320
+void api_arn(const struct config *cfg, const char *name, char out[API_ARN_MAX]);
 
 #endif

@@ -193,7 +193,7 @@ static int on_headers_complete(llhttp_t *ll)
 	ll->upgrade = 0; /* offered, not taken: the request is served as it stands */
 	h->req.method = llhttp_method_name(ll->method);
 	h->req.content_length = ll->flags & F_CONTENT_LENGTH ? ll->content_length : 0;
-	h->req.is_keep_alive = llhttp_should_keep_alive(ll);
+	h->req.is_keep_alive = !is_1_0 && llhttp_should_keep_alive(ll);
 	if (check_transfer_encoding(h, is_1_0) < 0 || check_expect(h, is_1_0) < 0)
 		return -1;
 	return HPE_PAUSED;

@@ -47,7 +47,7 @@ struct http_request {
 	struct buf body;
 	uint64_t content_length; /* 0 when chunked */
 	bool is_chunked;
-	bool is_keep_alive;
+	bool is_keep_alive; /* never in HTTP/1.0 */
 	bool expects_continue;
 };
 
