@@ -106,6 +106,7 @@ static struct func *copy_of(const struct func *old)
 	*f = *old;
 	f->refs = 1;
 	f->serial = serial;
+	f->pool = NULL; /* those of the old version serve the old one to their end */
 	list_init(&f->link);
 	return f;
 }

@@ -253,7 +253,7 @@ class Daemon:
 
     def said(self):
         """The end of its stderr."""
-        return "\n".join((read(self.errors) or "").splitlines()[-40:])
+        return "\n".join((read(self.errors) or "").splitlines()[-60:])
 
     def __enter__(self):
         return self
