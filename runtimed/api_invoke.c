@@ -76,11 +76,11 @@ static void on_done(void *arg, const struct invoke_result *res)
 	struct reply r = {.status = 200, .type = "application/json"};
 
 	c->cancel = NULL;
+	buf_init(&headers, HEADERS_MAX);
 	if (res->rec.outcome == OUTCOME_THROTTLED) {
 		answer_throttled(c, res);
 		return;
 	}
-	buf_init(&headers, HEADERS_MAX);
 	buf_reserve(&headers, 2048); /* one allocation in the common case */
 	buf_puts(&headers, "X-Amz-Executed-Version: ");
 	buf_puts(&headers, res->rec.version);
