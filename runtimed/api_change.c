@@ -95,22 +95,6 @@ void api_create_function(struct call *c)
 
 /* ---- change ---- */
 
-static struct func *copy_of(const struct func *old)
-{
-	struct func *f = func_new();
-	uint64_t serial;
-
-	if (!f)
-		return NULL;
-	serial = f->serial;
-	*f = *old;
-	f->refs = 1;
-	f->serial = serial;
-	f->pool = NULL; /* those of the old version serve the old one to their end */
-	list_init(&f->link);
-	return f;
-}
-
 /* Claim the function of the path and begin its next version. NULL: it has been answered. */
 static const struct func *begin_next(struct change *ch)
 {
@@ -132,7 +116,7 @@ static const struct func *begin_next(struct change *ch)
 			    old->revision);
 		return NULL;
 	}
-	ch->fn = copy_of(old);
+	ch->fn = func_copy(old);
 	if (ch->fn)
 		return old;
 	change_fail(ch, API_SERVICE, "out of memory");

@@ -25,6 +25,22 @@ struct func *func_new(void)
 	return f;
 }
 
+struct func *func_copy(const struct func *f)
+{
+	struct func *copy = func_new();
+	uint64_t serial;
+
+	if (!copy)
+		return NULL;
+	serial = copy->serial;
+	*copy = *f;
+	copy->refs = 1;
+	copy->serial = serial;
+	copy->pool = NULL;
+	list_init(&copy->link);
+	return copy;
+}
+
 struct func *func_ref(struct func *f)
 {
 	f->refs++;

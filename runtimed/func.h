@@ -55,6 +55,8 @@ struct func {
 
 /* References. func_unref(NULL) is fine; the last one frees. */
 struct func *func_new(void); /* zeroed, one reference, fresh serial; or NULL */
+struct func *
+func_copy(const struct func *f); /* to be changed into the next version; as func_new() */
 struct func *func_ref(struct func *f);
 void func_unref(struct func *f);
 

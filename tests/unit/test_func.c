@@ -166,6 +166,23 @@ START_TEST(store_form_keeps_every_field)
 }
 END_TEST
 
+START_TEST(copy_is_a_version_of_its_own)
+{
+	struct func *f = func_ref(make("hello")), *g;
+	char here;
+
+	f->pool = (struct fnpool *)&here;
+	g = func_copy(f);
+	ck_assert_uint_eq(g->refs, 1);
+	ck_assert_uint_ne(f->serial, g->serial);
+	ck_assert_ptr_null(g->pool);
+	ck_assert_str_eq(g->handler, f->handler);
+	func_unref(g);
+	func_unref(f);
+	func_unref(f);
+}
+END_TEST
+
 static const char *const broken[] = {
 	"",
 	"[]",
@@ -283,6 +300,7 @@ static Suite *suite(void)
 			    ARRAY_SIZE(variables));
 	tcase_add_test(t, environment_is_bounded);
 	tcase_add_test(t, store_form_keeps_every_field);
+	tcase_add_test(t, copy_is_a_version_of_its_own);
 	tcase_add_loop_test(t, broken_rows_are_refused, 0, ARRAY_SIZE(broken));
 	tcase_add_test(t, registry_keeps_the_order_of_names);
 	tcase_add_test(t, replaced_function_lives_while_somebody_holds_it);
