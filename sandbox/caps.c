@@ -3,17 +3,28 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <strings.h>
 #include <sys/capability.h>
 
 #include "base/str.h"
+
+/* libcap also takes a number, any case, and a name with something after it; the specification does not. */
+static bool is_name_of(cap_value_t value, const char *name)
+{
+	char *own = cap_to_name(value);
+	bool is_same = own && strcasecmp(own, name) == 0;
+
+	(void)cap_free(own); /* NULL is fine */
+	return is_same;
+}
 
 int caps_from_name(const char *name, uint64_t *ret_mask, struct err *e)
 {
 	cap_value_t value;
 
-	/* libcap takes "cap_chown", "CAP_CHOWN" and a number; the specification only the second. */
 	if (!str_has_prefix(name, "CAP_") || cap_from_name(name, &value) < 0 || value < 0 ||
-	    value >= CAPS_MAX)
+	    value >= CAPS_MAX || !is_name_of(value, name))
 		return err_set(e, EINVAL, "unknown capability '%s'", name);
 	*ret_mask = UINT64_C(1) << value;
 	return 0;

@@ -15,16 +15,19 @@ struct node node_root(const json_t *json, const char *name)
 	return (struct node){.json = json, .key = name};
 }
 
+/* NULL is not an object and has no elements. */
 struct node node_get(const struct node *up, const char *key)
 {
-	const json_t *json = json_object_get(up->json, key); /* NULL too if up is no object */
+	const json_t *json = json_object_get(up->json, key);
 
 	return (struct node){.json = json_is_null(json) ? NULL : json, .up = up, .key = key};
 }
 
 struct node node_at(const struct node *up, size_t index)
 {
-	return (struct node){.json = json_array_get(up->json, index), .up = up, .index = index};
+	const json_t *json = json_array_get(up->json, index);
+
+	return (struct node){.json = json_is_null(json) ? NULL : json, .up = up, .index = index};
 }
 
 /* "config.json: linux.uidMappings[2].size"; returns the length so far. Depth is that of our own code. */
@@ -57,8 +60,7 @@ bool node_is_empty(const struct node *n)
 {
 	const json_t *j = n->json;
 
-	return !j || json_is_null(j) || json_is_false(j) ||
-	       (json_is_string(j) && json_string_length(j) == 0) ||
+	return !j || json_is_false(j) || (json_is_string(j) && json_string_length(j) == 0) ||
 	       (json_is_array(j) && json_array_size(j) == 0) ||
 	       (json_is_object(j) && json_object_size(j) == 0);
 }

@@ -15,6 +15,7 @@ static const struct {
 	const char *name;
 	int (*run)(const uint8_t *data, size_t size);
 } targets[] = {
+	{"oci", fuzz_oci},
 	{"policy", fuzz_policy},
 	{"http", fuzz_http},
 	{"unpack", fuzz_unpack},

@@ -1,0 +1,54 @@
+/* Configs for tests of sandbox/plan_oci*.c: see oci.h. */
+#include "tests/lib/oci.h"
+
+#include <stdio.h>
+
+#include "tests/lib/harness.h"
+
+#define TEXT_MAX 65536
+
+static const struct oci_parts plain = {
+	.top = "",
+	.root = "\"path\": \"rootfs\"",
+	.process = "",
+	.args = "\"true\"",
+	.cwd = "\"/\"",
+	.mounts = "",
+	.linux_part = "",
+	.namespaces = "{\"type\": \"mount\"}, {\"type\": \"pid\"}",
+};
+
+int oci_parse(const struct oci_parts *p, struct sbx_plan **ret, struct err *e)
+{
+	static char text[TEXT_MAX];
+	int n = snprintf(text, sizeof(text),
+			 "{\"ociVersion\": \"1.2.0\", %s \"root\": {%s}, \"process\": {%s "
+			 "\"args\": [%s], \"cwd\": %s}, \"mounts\": [%s], \"linux\": {%s "
+			 "\"namespaces\": [%s]}}",
+			 p->top, p->root, p->process, p->args, p->cwd, p->mounts, p->linux_part,
+			 p->namespaces);
+
+	ck_assert_int_lt(n, TEXT_MAX);
+	return plan_oci_parse(text, (size_t)n, "/bundle", ret, e);
+}
+
+struct sbx_plan *oci_plan(struct oci_parts p)
+{
+	struct sbx_plan *plan = NULL;
+	struct err e = ERR_INIT;
+
+	ck_ok(oci_parse(&p, &plan, &e), &e);
+	return plan;
+}
+
+struct oci_parts oci_merge(const struct oci_parts *given)
+{
+	const char *const *from = (const char *const *)given;
+	struct oci_parts p = plain;
+	const char **to = (const char **)&p;
+
+	for (size_t i = 0; i < sizeof(p) / sizeof(*to); i++)
+		if (from[i])
+			to[i] = from[i];
+	return p;
+}

@@ -1,0 +1,242 @@
+/* config.json: what is refused, and with which words. */
+#include "tests/lib/harness.h"
+#include "tests/lib/oci.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define MOUNT(rest)   .mounts = "{\"destination\": \"/m\", " rest "}"
+#define OPTION(words) MOUNT("\"type\": \"tmpfs\", \"options\": [" words "]")
+#define LINUX(member) .linux_part = member ","
+#define PROC(member)  .process = member ","
+#define USER_NS	      .namespaces = "{\"type\": \"mount\"}, {\"type\": \"user\"}"
+
+static const struct {
+	struct oci_parts parts;
+	const char *says;
+} refused[] = {
+	{{.top = "\"hooks\": {\"prestart\": [{}]},"},					      "config.json: hooks: is not supported"			    },
+	{{.top = "\"hostname\": \"x\","},							 "config.json: hostname: needs a namespace of type uts"	},
+	{{.top = "\"hostname\": 5,"},							     "config.json: hostname: not a string"			   },
+	{{.top = "\"ociVersion\": \"1.0\","},						     "config.json:1: duplicate object key"			   },
+	{{.root = "\"readonly\": true"},							  "config.json: root.path: is missing"			     },
+	{{.root = "\"path\": \"\""},							      "config.json: root.path: an empty path"			    },
+	{{.root = "\"path\": \"r\", \"readonly\": 1"},
+	 "config.json: root.readonly: neither true nor false"												   },
+	{{.args = "\"\""},									"config.json: process.args: no program is named"		   },
+	{{.args = "\"a\", 7"},								    "config.json: process.args[1]: not a string"		   },
+	{{.args = "\"a\", null"},								 "config.json: process.args[1]: is missing"		    },
+	{{.cwd = "\"tmp\""},								      "config.json: process.cwd: not an absolute path"		     },
+	{{.cwd = "null"},									 "config.json: process.cwd: is missing"			},
+	{{PROC("\"env\": {}")},								   "config.json: process.env: not an array"			},
+	{{PROC("\"terminal\": true")},							    "config.json: process.terminal: is not supported"		},
+	{{PROC("\"apparmorProfile\": \"x\"")},
+	 "config.json: process.apparmorProfile: is not supported"											       },
+	{{PROC("\"selinuxLabel\": \"x\"")},						       "config.json: process.selinuxLabel: is not supported"	 },
+	{{PROC("\"scheduler\": {\"policy\": \"SCHED_RR\"}")},
+	 "config.json: process.scheduler: is not supported"												     },
+	{{PROC("\"ioPriority\": {\"class\": 1}")},
+	 "config.json: process.ioPriority: is not supported"												    },
+	{{PROC("\"user\": {\"uid\": 4294967295}")},
+	 "config.json: process.user.uid: not a number in 0..4294967294"											 },
+	{{PROC("\"user\": {\"gid\": -1}")},
+	 "config.json: process.user.gid: not a number in 0..4294967294"											 },
+	{{PROC("\"user\": {\"uid\": 1.5}")},
+	 "config.json: process.user.uid: not a number in 0..4294967294"											 },
+	{{PROC("\"user\": {\"uid\": \"0\"}")},
+	 "config.json: process.user.uid: not a number in 0..4294967294"											 },
+	{{PROC("\"user\": {\"umask\": 512}")},						    "config.json: process.user.umask: not a number"		      },
+	{{PROC("\"user\": {\"additionalGids\": [1, -2]}")},
+	 "config.json: process.user.additionalGids[1]: not a number"											    },
+	{{PROC("\"capabilities\": {\"bounding\": [\"CAP_KILL\", \"CAP_FLY\"]}")},
+	 "config.json: process.capabilities.bounding[1]: unknown capability 'CAP_FLY'"									      },
+	{{PROC("\"capabilities\": {\"effective\": [\"CAP_KILL\"]}")},
+	 "config.json: process.capabilities: effective ones must be permitted"										  },
+	{{PROC("\"capabilities\": {\"bounding\": [\"CAP_MKNOD\"]}")},
+	 "config.json: process.capabilities: CAP_MKNOD"													 },
+	{{PROC("\"rlimits\": [{\"type\": \"RLIMIT_X\", \"soft\": 1, \"hard\": 1}]")},
+	 "config.json: process.rlimits[0].type: 'RLIMIT_X' is no limit"											 },
+	{{PROC("\"rlimits\": [{\"type\": \"RLIMIT_CPU\", \"hard\": 1}]")},
+	 "config.json: process.rlimits[0].soft: is missing"												     },
+	{{PROC("\"rlimits\": [{\"type\": \"RLIMIT_CPU\", \"soft\": 2, \"hard\": 1}]")},
+	 "config.json: process.rlimits[0]: soft is over hard"												   },
+	{{PROC("\"rlimits\": [{\"type\": \"RLIMIT_CPU\", \"soft\": 1, \"hard\": 1},"
+	       "{\"type\": \"RLIMIT_CPU\", \"soft\": 1, \"hard\": 1}]")},
+	 "config.json: process.rlimits[1].type: RLIMIT_CPU is given twice"										      },
+	{{PROC("\"oomScoreAdj\": 1001")},
+	 "config.json: process.oomScoreAdj: not a number in -1000..1000"											},
+	{{.mounts = "{\"type\": \"tmpfs\"}"},						     "config.json: mounts[0].destination: is missing"	      },
+	{{.mounts = "{\"destination\": \"//\", \"type\": \"tmpfs\"}"},
+	 "config.json: mounts[0].destination: the root itself"												  },
+	{{MOUNT("\"source\": \"x\"")},							    "config.json: mounts[0].type: is missing"			},
+	{{MOUNT("\"type\": \"bind\"")},							   "config.json: mounts[0].source: is missing"		   },
+	{{MOUNT("\"type\": \"bind\", \"source\": \"x\", \"options\": [\"size=1\"]")},
+	 "config.json: mounts[0].options[0]: 'size=1' is no option of a bind mount"										   },
+	{{MOUNT("\"type\": \"tmpfs\", \"uidMappings\": [{}]")},
+	 "config.json: mounts[0].uidMappings: is not supported"												 },
+	{{OPTION("\"ro\", \"idmap\"")},
+	 "config.json: mounts[0].options[1]: 'idmap' is not supported"											  },
+	{{OPTION("\"ridmap\"")},								  "config.json: mounts[0].options[0]: 'ridmap' is not supported"},
+	{{OPTION("\"tmpcopyup\"")},							       "config.json: mounts[0].options[0]: 'tmpcopyup'"		    },
+	{{OPTION("\"remount\"")},								 "config.json: mounts[0].options[0]: 'remount'"		},
+	{{OPTION("\"\"")},									"config.json: mounts[0].options[0]: an empty option"	       },
+	{{.namespaces = "{\"type\": \"pid\"}"},
+	 "config.json: linux.namespaces: a namespace of type mount is needed"										   },
+	{{.namespaces = "{\"type\": \"mnt\"}"},
+	 "config.json: linux.namespaces[0].type: 'mnt' is no kind of namespace"										 },
+	{{.namespaces = "{\"type\": \"mount\"}, {\"type\": \"mount\"}"},
+	 "config.json: linux.namespaces[1].type: 'mount' is given twice"											},
+	{{.namespaces = "{\"type\": \"network\", \"path\": \"/run/netns/x\"}"},
+	 "config.json: linux.namespaces[0].path: joining a namespace is not supported"									      },
+	{{USER_NS},									       "config.json: linux.uidMappings: and gidMappings are needed"	},
+	{{LINUX("\"uidMappings\": [{\"containerID\": 0, \"hostID\": 1, \"size\": 1}]")},
+	 "config.json: linux.uidMappings: needs a namespace of type user"										       },
+	{{LINUX("\"uidMappings\": [{\"hostID\": 4294967290, \"size\": 65536}]")},
+	 "config.json: linux.uidMappings[0]: goes beyond the last id"											   },
+	{{LINUX("\"gidMappings\": [{\"hostID\": 1, \"size\": 0}]")},
+	 "config.json: linux.gidMappings[0].size: not a number in 1..4294967295"										},
+	{{USER_NS,
+	  LINUX("\"uidMappings\": [{\"hostID\": 1, \"size\": 1}], \"gidMappings\": [{\"size\": "
+		"1}]"),
+	  MOUNT("\"type\": \"cgroup\"")},
+	 "config.json: mounts[0]: in a user namespace needs a namespace of type cgroup"									       },
+	{{LINUX("\"seccomp\": {\"defaultAction\": \"SCMP_ACT_ALLOW\"}")},
+	 "config.json: linux.seccomp: is not supported"													 },
+	{{LINUX("\"sysctl\": {\"a\": \"b\"}")},						   "config.json: linux.sysctl: is not supported"		     },
+	{{LINUX("\"devices\": [{}]")},							    "config.json: linux.devices: is not supported"		     },
+	{{LINUX("\"netDevices\": {\"a\": {}}")},						  "config.json: linux.netDevices: is not supported"		  },
+	{{LINUX("\"intelRdt\": {\"closID\": \"a\"}")},
+	 "config.json: linux.intelRdt: is not supported"													},
+	{{LINUX("\"timeOffsets\": {\"boottime\": {}}")},
+	 "config.json: linux.timeOffsets: is not supported"												     },
+	{{LINUX("\"mountLabel\": \"x\"")},							"config.json: linux.mountLabel: is not supported"		    },
+	{{LINUX("\"personality\": {\"domain\": \"LINUX32\"}")},
+	 "config.json: linux.personality: is not supported"												     },
+	{{LINUX("\"maskedPaths\": [\"/a\", \"b\"]")},
+	 "config.json: linux.maskedPaths[1]: not an absolute path"											      },
+	{{LINUX("\"rootfsPropagation\": \"shared\"")},
+	 "config.json: linux.rootfsPropagation: 'shared' is not supported"										      },
+	{{LINUX("\"cgroupsPath\": \"/a/../../b\"")},
+	 "config.json: linux.cgroupsPath: '.' and '..' are not allowed"											 },
+	{{LINUX("\"cgroupsPath\": \"a.slice:x:y\"")},
+	 "config.json: linux.cgroupsPath: 'a.slice:x:y': slices of systemd"										     },
+	{{LINUX("\"resources\": {\"pids\": {\"limit\": 0}}")},
+	 "config.json: linux.resources.pids.limit: 0: no process could start"										   },
+	{{LINUX("\"resources\": {\"memory\": {\"limit\": -2}}")},
+	 "config.json: linux.resources.memory.limit: not a number"											      },
+	{{LINUX("\"resources\": {\"memory\": {\"limit\": 9, \"swap\": 8}}")},
+	 "config.json: linux.resources.memory.swap: memory and swap together"										   },
+	{{LINUX("\"resources\": {\"memory\": {\"swappiness\": 0}}")},
+	 "config.json: linux.resources.memory.swappiness: is not supported"										     },
+	{{LINUX("\"resources\": {\"cpu\": {\"cpus\": \"0\"}}")},
+	 "config.json: linux.resources.cpu.cpus: is not supported"											      },
+	{{LINUX("\"resources\": {\"cpu\": {\"shares\": 1}}")},
+	 "config.json: linux.resources.cpu.shares: not a number in 2..262144"										   },
+	{{LINUX("\"resources\": {\"cpu\": {\"quota\": 999}}")},
+	 "config.json: linux.resources.cpu.quota: less than 1000 us"											    },
+	{{LINUX("\"resources\": {\"blockIO\": {\"weight\": 1}}")},
+	 "config.json: linux.resources.blockIO: is not supported"											       },
+	{{LINUX("\"resources\": {\"devices\": [{\"allow\": false, \"access\": \"rwm\"},"
+		"{\"allow\": true, \"type\": \"c\", \"major\": 10, \"minor\": 229}]}")},
+	 "config.json: linux.resources.devices[1]: only the rule that denies all"										 },
+};
+
+START_TEST(what_cannot_be_honoured_is_refused_by_its_path)
+{
+	struct sbx_plan *plan = NULL;
+	struct err e = ERR_INIT;
+	struct oci_parts p = oci_merge(&refused[_i].parts);
+
+	ck_assert_int_eq(oci_parse(&p, &plan, &e), -EINVAL);
+	ck_assert_ptr_null(plan);
+	ck_assert_msg(strncmp(e.text, refused[_i].says, strlen(refused[_i].says)) == 0, "%s",
+		      e.text);
+}
+END_TEST
+
+static const struct {
+	const char *text, *says;
+} no_configs[] = {
+	{"",							   "config.json:"					  },
+	{"[]",							 "config.json: not an object"				   },
+	{"{}",							 "config.json: ociVersion: is missing"		    },
+	{"{\"ociVersion\": \"2.0\"}",				      "config.json: ociVersion: '2.0': only 1.x is understood"},
+	{"{\"ociVersion\": 1}",					"config.json: ociVersion: not a string"		       },
+	{"{\"ociVersion\": \"1.0\"}",				      "config.json: root: is missing"			     },
+	{"{\"ociVersion\": \"1.0\", \"root\": {\"path\": \"r\"}}",
+	 "config.json: process: is missing"										    },
+	{"{\"ociVersion\": \"1.0\", \"root\": {\"path\": \"r\"}, "
+	 "\"process\": {\"args\": [\"a\"], \"cwd\": \"/\"}}", "config.json: linux: is missing"			 },
+};
+
+START_TEST(what_is_no_config_is_refused)
+{
+	struct sbx_plan *plan = NULL;
+	struct err e = ERR_INIT;
+
+	ck_assert_int_eq(
+		plan_oci_parse(no_configs[_i].text, strlen(no_configs[_i].text), "/b", &plan, &e),
+		-EINVAL);
+	ck_assert_msg(strncmp(e.text, no_configs[_i].says, strlen(no_configs[_i].says)) == 0, "%s",
+		      e.text);
+}
+END_TEST
+
+/* n times item, separated by commas. */
+static char *repeat(const char *item, size_t n)
+{
+	char *text = malloc(n * (strlen(item) + 1) + 1), *at = text;
+
+	ck_assert_ptr_nonnull(text);
+	for (size_t i = 0; i < n; i++)
+		at += sprintf(at, "%s%s", i ? "," : "", item);
+	return text;
+}
+
+START_TEST(lists_have_a_maximum)
+{
+	static const struct {
+		const char *item, *says;
+		size_t n, member;
+	} lists[] = {
+		{"\"a\"",				       "config.json: process.args: more than 4096 elements",	SBX_ARGS_MAX + 1,
+		 offsetof(struct oci_parts, args)	 },
+		{"{\"destination\":\"/a\",\"type\":\"tmpfs\"}",
+		 "config.json: mounts: more than 256 elements",								SBX_MOUNTS_MAX + 1,
+		 offsetof(struct oci_parts, mounts)	   },
+		{"{\"type\":\"pid\"}",			       "config.json: linux.namespaces: more than 32 elements", 33,
+		 offsetof(struct oci_parts, namespaces)},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		_cleanup_free_ char *text = repeat(lists[i].item, lists[i].n);
+		struct sbx_plan *plan = NULL;
+		struct err e = ERR_INIT;
+		struct oci_parts p = OCI_WITH(.top = NULL);
+
+		*(const char **)((char *)&p + lists[i].member) = text;
+		ck_assert_int_eq(oci_parse(&p, &plan, &e), -EINVAL);
+		ck_assert_str_eq(e.text, lists[i].says);
+	}
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("plan_oci_refused");
+	TCase *t = tcase_create("config");
+
+	tcase_add_loop_test(t, what_cannot_be_honoured_is_refused_by_its_path, 0,
+			    ARRAY_SIZE(refused));
+	tcase_add_loop_test(t, what_is_no_config_is_refused, 0, ARRAY_SIZE(no_configs));
+	tcase_add_test(t, lists_have_a_maximum);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+HARNESS_MAIN(suite)
