@@ -76,6 +76,14 @@ $(B)/guest/_guest.so: $(GUEST_SRC) $(wildcard include/*/*.h images/python/*.h sa
 	@$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(filter-out -Wundef,$(WARN)) -O2 -g -fPIC -shared \
 		-fstack-protector-strong $(shell pkg-config --cflags python-3.11) -o $@ $(GUEST_SRC)
 
+# What the isolation tests run inside a sandbox: static, since the root file system there is empty.
+PROBE_SRC := tests/priv/probe.c $(addprefix sandbox/,drop.c landlock.c sys.c) \
+	$(addprefix sandbox/base/,err.c fd.c clk.c str.c)
+$(B)/tests/probe: $(PROBE_SRC) $(wildcard include/*/*.h sandbox/*.h)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(WARN) -O2 -g -static -o $@ $(PROBE_SRC)
+
 $(B)/obj/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
 	@$(CC) -O2 -g -fPIE -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp $(SAN_FLAGS) -c -o $@ $<
@@ -94,12 +102,12 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TESTLIB)) $(DAEMON_OBJ) $(CORE_OBJ
 # A test's output is its stamp: it runs again when its program, script or subject changed.
 $(B)/tap/unit/%.tap: $(B)/tests/unit/%
 	@tools/tap-run $@ $<
-$(B)/tap/priv/%.tap: $(B)/tests/priv/% | $(PROGRAMS)
+$(B)/tap/priv/%.tap: $(B)/tests/priv/% $(B)/tests/probe | $(PROGRAMS)
 	@tools/tap-run $@ $<
 $(B)/tap/e2e/%.tap: tests/e2e/% $(PROGRAMS) $(B)/guest/_guest.so $(B)/tools/bench_load \
 		tools/daemon.py $(wildcard tests/e2e/lib.py) | image
 	@BIN=$(CURDIR)/$(B)/bin tools/tap-run $@ $<
-$(B)/tap/unified.tap: $(PROGRAMS) $(PRIV) tools/uml-run
+$(B)/tap/unified.tap: $(PROGRAMS) $(PRIV) $(B)/tests/probe tools/uml-run
 	@tools/tap-run $@ tools/uml-run $(B)
 UNIT_TAP := $(patsubst $(B)/tests/%,$(B)/tap/%.tap,$(UNIT))
 PRIV_TAP := $(patsubst $(B)/tests/%,$(B)/tap/%.tap,$(PRIV))
