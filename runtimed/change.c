@@ -109,6 +109,7 @@ static void on_parsed(uv_work_t *work, int status)
 {
 	struct change *ch = container_of(work, struct change, work);
 
+	buf_fini(&ch->call->req->body); /* up to 70 MB, not needed any more */
 	if (status < 0)
 		change_fail(ch, API_SERVICE, "the daemon is ending");
 	else if (ch->err.code == EBADMSG)

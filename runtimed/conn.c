@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clk.h"
 #include "base/mem.h"
@@ -33,14 +32,16 @@ static void give_body_back(struct conn *c)
 
 static void free_if_over(struct conn *c)
 {
+	struct front *f = c->front;
+
 	if (!c->is_closed || c->has_call)
 		return;
 	list_del(&c->link);
 	give_body_back(c);
 	http_fini(&c->http);
 	buf_fini(&c->held);
-	front_conn_gone(c->front);
 	free(c);
+	front_conn_gone(f);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -330,26 +331,13 @@ static void conn_feed(struct conn *c, const char *data, size_t n)
 
 /* ---- beginning of life ---- */
 
-static bool may_speak(struct conn *c)
-{
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-	uv_os_fd_t fd;
-
-	if (!c->is_trusted)
-		return true;
-	return uv_fileno(&c->u.handle, &fd) == 0 &&
-	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
-}
-
 static void greet(struct conn *c)
 {
 	struct metrics *m = c->front->core->metrics;
 	bool is_full = c->front->n_conns > c->front->core->cfg.connections_max;
 
 	begin(c);
-	if (!is_full && may_speak(c)) {
+	if (!is_full && front_may_speak(c)) {
 		if (uv_read_start(&c->u.stream, on_alloc, on_read) < 0)
 			conn_close(c);
 		return;
@@ -364,8 +352,10 @@ void conn_accept(struct front *f, uv_stream_t *listener)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
-	if (!c)
-		return; /* the client waits; libuv asks again at its next connection */
+	if (!c) {
+		front_starve(f, listener);
+		return;
+	}
 	c->front = f;
 	c->is_trusted = listener == (uv_stream_t *)&f->unix_listener;
 	list_init(&c->link);
@@ -390,9 +380,7 @@ void conn_accept(struct front *f, uv_stream_t *listener)
 
 void conn_expire(struct conn *c)
 {
-	bool is_request = c->phase == CONN_HEAD || c->phase == CONN_BODY;
-
-	if (!is_request) {
+	if (c->phase != CONN_HEAD && c->phase != CONN_BODY) {
 		conn_close(c);
 		return;
 	}

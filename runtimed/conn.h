@@ -53,6 +53,8 @@ struct front {
 	size_t n_bodies_bytes; /* promised to requests being received */
 	unsigned n_handles;    /* listeners and timer not closed yet */
 	struct list changes;   /* of functions, at work */
+	bool is_unix_starving; /* libuv lets a listener rest until its connection is accepted */
+	bool is_tcp_starving;
 	bool is_stopping;
 	void (*done)(void *arg);
 	void *done_arg;
@@ -103,13 +105,19 @@ void conn_expire(struct conn *c);
 /* Put a connection into a phase, with a fresh deadline. */
 void front_enter(struct conn *c, enum conn_phase phase);
 
+/* Whether whoever has connected may use the socket at all. */
+bool front_may_speak(struct conn *c);
+
 /* A head is there: find the route and how long a body may be. False when the request was answered. */
 bool front_head(struct conn *c);
 
 /* A request is whole: check access, call the handler. */
 void front_dispatch(struct conn *c);
 
-/* The connection has gone: for front_stop(). */
+/* There is no memory for a connection: accept it when one has gone. */
+void front_starve(struct front *f, uv_stream_t *listener);
+
+/* The connection has gone: for front_stop(), and for those who starve. */
 void front_conn_gone(struct front *f);
 
 /* Of this second. */

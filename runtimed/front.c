@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,6 +111,19 @@ const char *front_date(struct front *f)
 }
 
 /* ---- requests ---- */
+
+bool front_may_speak(struct conn *c)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	uv_os_fd_t fd;
+
+	if (!c->is_trusted)
+		return true;
+	return uv_fileno(&c->u.handle, &fd) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
 
 static bool may_receive(struct conn *c)
 {
@@ -280,10 +293,31 @@ static void close_handle(struct front *f, uv_handle_t *handle)
 		uv_close(handle, on_handle_closed);
 }
 
+void front_starve(struct front *f, uv_stream_t *listener)
+{
+	if (listener == (uv_stream_t *)&f->unix_listener)
+		f->is_unix_starving = true;
+	else
+		f->is_tcp_starving = true;
+}
+
+static void feed_starving(struct front *f)
+{
+	bool is_unix = f->is_unix_starving && !uv_is_closing((uv_handle_t *)&f->unix_listener);
+	bool is_tcp = f->is_tcp_starving && !uv_is_closing((uv_handle_t *)&f->tcp_listener);
+
+	f->is_unix_starving = f->is_tcp_starving = false;
+	if (is_unix)
+		conn_accept(f, (uv_stream_t *)&f->unix_listener);
+	if (is_tcp)
+		conn_accept(f, (uv_stream_t *)&f->tcp_listener);
+}
+
 void front_conn_gone(struct front *f)
 {
 	void (*done)(void *) = f->done;
 
+	feed_starving(f);
 	if (f->n_conns > 0 || !list_is_empty(&f->phases[CONN_GONE]))
 		return;
 	if (done) {

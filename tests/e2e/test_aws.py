@@ -31,7 +31,7 @@ ROLE = "arn:aws:iam::000000000000:role/r"
 def package(code):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as z:
-        z.writestr("app.py", code)
+        z.writestr(zipfile.ZipInfo("app.py"), code)  # the same bytes at any time
     return out.getvalue()
 
 
