@@ -12,6 +12,7 @@
 int fuzz_http(const uint8_t *data, size_t size);
 int fuzz_oci(const uint8_t *data, size_t size);
 int fuzz_policy(const uint8_t *data, size_t size);
+int fuzz_request(const uint8_t *data, size_t size);
 int fuzz_unpack(const uint8_t *data, size_t size);
 
 #endif

@@ -15,10 +15,11 @@ static const struct {
 	const char *name;
 	int (*run)(const uint8_t *data, size_t size);
 } targets[] = {
-	{"oci", fuzz_oci},
-	{"policy", fuzz_policy},
-	{"http", fuzz_http},
-	{"unpack", fuzz_unpack},
+	{"oci",	fuzz_oci	},
+	   {"policy",  fuzz_policy },
+	    {"http",    fuzz_http   },
+	{"request", fuzz_request},
+	   {"unpack",  fuzz_unpack },
 };
 
 /* The input has its own allocation, of its own size: a sanitizer sees one byte too many. */
