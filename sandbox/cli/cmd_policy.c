@@ -47,7 +47,7 @@ static const struct {
 	int (*run)(const struct pol *p, int argc, char **argv, struct err *e);
 	int args_max;
 } actions[] = {
-	{"check", check, 0},
+	{"check",	  check,	 0		  },
 	{"explain", explain, POL_RULES_MAX},
 };
 

@@ -22,7 +22,7 @@
 
 const struct opt run_opts[] = {
 	{"bundle", 'b', OPT_TEXT, offsetof(struct cli, bundle), "DIR", "the bundle; default ."},
-	{"ID", 0, OPT_NAME, offsetof(struct cli, id), NULL, NULL},
+	{"ID",     0,	  OPT_NAME, offsetof(struct cli, id),     NULL,  NULL			},
 	OPT_ROW_END,
 };
 
@@ -70,7 +70,10 @@ static int make_group(struct run *run, const struct cli *c, struct err *e)
 
 static int start(struct run *run, const struct cli *c, struct err *e)
 {
-	struct sbx_place place = {.group = &run->group, .net_ns = -1, .fds = {0, 1, 2}, .n_fds = 3};
+	struct sbx_place place = {
+		.group = &run->group, .net_ns = -1, .fds = {0, 1, 2},
+			      .n_fds = 3
+	};
 	uint64_t begin_us = clk_now_us();
 	int r;
 
@@ -107,7 +110,7 @@ static int wait_for_end(const struct run *run, int *ret_status, struct err *e)
 {
 	struct pollfd fds[] = {
 		{.fd = run->proc.pidfd, .events = POLLIN},
-		{.fd = run->signals, .events = POLLIN},
+		{.fd = run->signals,    .events = POLLIN},
 	};
 	siginfo_t info = {0};
 
@@ -156,7 +159,9 @@ static int run_end(struct run *run, const struct cli *c, struct err *e)
 int cmd_run(struct cli *c, struct err *e)
 {
 	struct run run = {
-		.state = -1, .group = CG_INIT, .proc = {.pid = -1, .pidfd = -1}, .signals = -1};
+		.state = -1, .group = CG_INIT, .proc = {.pid = -1, .pidfd = -1},
+			 .signals = -1
+	      };
 	struct err ending = ERR_INIT;
 	int status = CLI_FAILED, r = start(&run, c, e);
 

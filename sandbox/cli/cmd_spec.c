@@ -67,5 +67,7 @@ static const char config[] =
 int cmd_spec(struct cli *c, struct err *e)
 {
 	(void)c;
-	return fputs(config, stdout) < 0 || fflush(stdout) < 0 ? err_errno(e, "write") : 0;
+	(void)e;
+	(void)fputs(config, stdout); /* main() looks whether it was written */
+	return 0;
 }

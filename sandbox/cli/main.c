@@ -17,20 +17,20 @@ static const struct command {
 	const struct opt *opts;
 	cli_command *run;
 } commands[] = {
-	{"run", "[--bundle DIR] ID", "start a bundle and wait for its end", run_opts, cmd_run},
+	{"run",				  "[--bundle DIR] ID", "start a bundle and wait for its end", run_opts, cmd_run},
 	{"spec", "", "print a config.json to begin with", spec_opts, cmd_spec},
-	{"policy", "check|explain FILE [SYSCALL...]", "check or show a policy", NULL, cmd_policy},
-	{.name = NULL},
+	{"policy",			       "check|explain FILE [SYSCALL...]", "check or show a policy", NULL, cmd_policy},
+	{.name = NULL				},
 };
 
 static const struct opt global_opts[] = {
-	{"root", 0, OPT_TEXT, offsetof(struct cli, root), "DIR", "state; default " CLI_ROOT},
-	{"log", 0, OPT_TEXT, offsetof(struct cli, log), "FILE", "errors go here too"},
-	{"log-format", 0, OPT_TEXT, offsetof(struct cli, log_format), "FORMAT", "text or json"},
-	{"debug", 0, OPT_FLAG, offsetof(struct cli, is_debug), NULL, "say more"},
-	{"systemd-cgroup", 0, OPT_FLAG, offsetof(struct cli, systemd_cgroup), NULL, "refused"},
-	{"version", 'v', OPT_FLAG, offsetof(struct cli, wants_version), NULL, "print the version"},
-	{"help", 'h', OPT_FLAG, offsetof(struct cli, wants_help), NULL, "this help"},
+	{"root",		 0,   OPT_TEXT, offsetof(struct cli, root),		  "DIR",	 "state; default " CLI_ROOT},
+	{"log",		0,   OPT_TEXT, offsetof(struct cli, log),		"FILE",	"errors go here too"	    },
+	{"log-format",     0,	  OPT_TEXT, offsetof(struct cli, log_format),     "FORMAT", "text or json"	      },
+	{"debug",	  0,   OPT_FLAG, offsetof(struct cli, is_debug),       NULL,     "say more"		       },
+	{"systemd-cgroup", 0,   OPT_FLAG, offsetof(struct cli, systemd_cgroup), NULL,	    "refused"		     },
+	{"version",	    'v', OPT_FLAG, offsetof(struct cli, wants_version),	NULL,     "print the version"	 },
+	{"help",		 'h', OPT_FLAG, offsetof(struct cli, wants_help),	  NULL,	"this help"		   },
 	OPT_ROW_END,
 };
 
@@ -120,6 +120,8 @@ static int run(const struct command *command, struct cli *c, int argc, char **ar
 	if (command->opts && opt_parse(command->opts, argc, argv, c, &e) < 0)
 		return fail(c, &e, CLI_USAGE);
 	r = command->run(c, &e);
+	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		r = err_set(&e, EIO, "the output could not be written whole");
 	return r < 0 ? fail(c, &e, CLI_FAILED) : r;
 }
 
