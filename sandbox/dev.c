@@ -27,17 +27,23 @@ static const struct {
 	unsigned int major, minor;
 	bool in_functions;
 } devices[] = {
-	{"null", 1, 3, true},	{"zero", 1, 5, true},	 {"full", 1, 7, true},
-	{"random", 1, 8, true}, {"urandom", 1, 9, true}, {"tty", 5, 0, false},
+	{"null",	 1, 3, true },
+	{"zero",	 1, 5, true },
+	 {"full",	  1, 7, true },
+	{"random",  1, 8, true },
+	{"urandom", 1, 9, true },
+	 {"tty",	 5, 0, false},
 };
 
 static const struct {
 	const char *name, *to;
 	bool in_functions;
 } links[] = {
-	{"fd", "/proc/self/fd", true},	     {"stdin", "/proc/self/fd/0", true},
-	{"stdout", "/proc/self/fd/1", true}, {"stderr", "/proc/self/fd/2", true},
-	{"ptmx", "pts/ptmx", false},
+	{"fd",     "/proc/self/fd",	true },
+	     {"stdin",  "/proc/self/fd/0", true },
+	{"stdout", "/proc/self/fd/1", true },
+	     {"stderr", "/proc/self/fd/2", true },
+	{"ptmx",	 "pts/ptmx",	     false},
 };
 
 /* ---- of functions ---- */

@@ -21,9 +21,14 @@ static const struct {
 	const char *type;
 	uint64_t flag;
 } kinds[] = {
-	{"cgroup", CLONE_NEWCGROUP}, {"ipc", CLONE_NEWIPC}, {"mount", CLONE_NEWNS},
-	{"network", CLONE_NEWNET},   {"pid", CLONE_NEWPID}, {"time", CLONE_NEWTIME},
-	{"user", CLONE_NEWUSER},     {"uts", CLONE_NEWUTS},
+	{"cgroup",  CLONE_NEWCGROUP},
+	     {"ipc",     CLONE_NEWIPC	 },
+	    {"mount",   CLONE_NEWNS	 },
+	{"network", CLONE_NEWNET	},
+	     {"pid",     CLONE_NEWPID	 },
+	    {"time",    CLONE_NEWTIME  },
+	{"user",	 CLONE_NEWUSER  },
+	     {"uts",     CLONE_NEWUTS	 },
 };
 
 static int one_namespace(struct oci *o, const struct node *n, struct err *e)
@@ -102,11 +107,11 @@ static const struct {
 	const char *word;
 	uint64_t flags;
 } propagations[] = {
-	{"private", 0},
-	{"rprivate", 0},
-	{"slave", MS_SLAVE},
-	{"rslave", MS_SLAVE | MS_REC},
-	{"unbindable", MS_UNBINDABLE},
+	{"private",	    0		     },
+	{"rprivate",    0		      },
+	{"slave",	  MS_SLAVE		  },
+	{"rslave",	   MS_SLAVE | MS_REC	    },
+	{"unbindable",  MS_UNBINDABLE	    },
 	{"runbindable", MS_UNBINDABLE | MS_REC},
 };
 

@@ -103,9 +103,11 @@ static int capabilities(struct oci *o, const struct node *process, struct err *e
 		const char *key;
 		uint64_t *mask;
 	} sets[] = {
-		{"bounding", &d->cap_bounding},	  {"permitted", &d->cap_permitted},
-		{"effective", &d->cap_effective}, {"inheritable", &d->cap_inheritable},
-		{"ambient", &d->cap_ambient},
+		{"bounding",    &d->cap_bounding   },
+		  {"permitted",	&d->cap_permitted	 },
+		{"effective",   &d->cap_effective  },
+		  {"inheritable", &d->cap_inheritable},
+		{"ambient",	    &d->cap_ambient	   },
 	};
 	int r = node_object(&caps, e);
 
@@ -125,22 +127,22 @@ static const struct {
 	const char *name;
 	uint32_t resource;
 } rlimit_names[] = {
-	{"RLIMIT_AS", RLIMIT_AS},
-	{"RLIMIT_CORE", RLIMIT_CORE},
-	{"RLIMIT_CPU", RLIMIT_CPU},
-	{"RLIMIT_DATA", RLIMIT_DATA},
-	{"RLIMIT_FSIZE", RLIMIT_FSIZE},
-	{"RLIMIT_LOCKS", RLIMIT_LOCKS},
-	{"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK},
-	{"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE},
-	{"RLIMIT_NICE", RLIMIT_NICE},
-	{"RLIMIT_NOFILE", RLIMIT_NOFILE},
-	{"RLIMIT_NPROC", RLIMIT_NPROC},
-	{"RLIMIT_RSS", RLIMIT_RSS},
-	{"RLIMIT_RTPRIO", RLIMIT_RTPRIO},
-	{"RLIMIT_RTTIME", RLIMIT_RTTIME},
+	{"RLIMIT_AS",	      RLIMIT_AS	       },
+	{"RLIMIT_CORE",	RLIMIT_CORE	   },
+	{"RLIMIT_CPU",	       RLIMIT_CPU	 },
+	{"RLIMIT_DATA",	RLIMIT_DATA	   },
+	{"RLIMIT_FSIZE",	 RLIMIT_FSIZE     },
+	{"RLIMIT_LOCKS",	 RLIMIT_LOCKS     },
+	{"RLIMIT_MEMLOCK",	   RLIMIT_MEMLOCK	 },
+	{"RLIMIT_MSGQUEUE",   RLIMIT_MSGQUEUE  },
+	{"RLIMIT_NICE",	RLIMIT_NICE	   },
+	{"RLIMIT_NOFILE",	  RLIMIT_NOFILE    },
+	{"RLIMIT_NPROC",	 RLIMIT_NPROC     },
+	{"RLIMIT_RSS",	       RLIMIT_RSS	 },
+	{"RLIMIT_RTPRIO",	  RLIMIT_RTPRIO    },
+	{"RLIMIT_RTTIME",	  RLIMIT_RTTIME    },
 	{"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
-	{"RLIMIT_STACK", RLIMIT_STACK},
+	{"RLIMIT_STACK",	 RLIMIT_STACK     },
 };
 
 _Static_assert(ARRAY_SIZE(rlimit_names) <= SBX_RLIMITS_MAX, "a plan holds all of them");

@@ -55,9 +55,12 @@ static const struct {
 	bool takes_value;
 	int (*set)(void *at, const char *what, const char *text, struct err *e);
 } types[OPT_TYPES] = {
-	[OPT_NAME] = {false, set_text}, [OPT_FLAG] = {false, set_flag},
-	[OPT_TEXT] = {true, set_text},	[OPT_NUMBER] = {true, set_number},
-	[OPT_TIME] = {true, set_time},	[OPT_LIST] = {true, set_list},
+	[OPT_NAME] = {false, set_text  },
+		[OPT_FLAG] = {false, set_flag  },
+	[OPT_TEXT] = {true,  set_text  },
+		[OPT_NUMBER] = {true,  set_number},
+	[OPT_TIME] = {true,  set_time  },
+		[OPT_LIST] = {true,  set_list  },
 };
 
 static int set(const struct opt *opt, void *into, const char *text, struct err *e)
