@@ -103,7 +103,7 @@ static const struct func *begin_next(struct change *ch)
 	const struct func *old = funcs_find(c->core->funcs, c->name);
 	char arn[API_ARN_MAX];
 
-	if (!old) {
+	if (!old || !route_is_latest(c->req->query)) { /* not: delete all for "version 7" */
 		api_arn(&c->core->cfg, c->name, arn);
 		change_fail(ch, API_NOT_FOUND, "Function not found: %s", arn);
 		return NULL;

@@ -12,12 +12,9 @@
 /* The function of the path; NULL: it has been answered. */
 static const struct func *find(struct call *c)
 {
-	char qualifier[16];
 	const struct func *f = funcs_find(c->core->funcs, c->name);
-	bool is_version = route_query(c->req->query, "Qualifier", qualifier, sizeof(qualifier)) &&
-			  !str_is(qualifier, "$LATEST");
 
-	if (f && !is_version)
+	if (f && route_is_latest(c->req->query))
 		return f;
 	api_fail_not_found(c, c->name);
 	return NULL;

@@ -179,11 +179,9 @@ void api_invoke(struct call *c)
 	unsigned char context[CONTEXT_BASE64_MAX];
 	struct func *fn = funcs_find(c->core->funcs, c->name);
 	size_t context_size = 0;
-	char qualifier[FUNC_NAME_MAX + 1] = "$LATEST";
 	struct err e = ERR_INIT;
 
-	(void)route_query(c->req->query, "Qualifier", qualifier, sizeof(qualifier));
-	if (!fn || !str_is(qualifier, "$LATEST"))
+	if (!fn || !route_is_latest(c->req->query))
 		api_fail_not_found(c, c->name);
 	else if (!is_synchronous(c))
 		return;

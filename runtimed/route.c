@@ -30,30 +30,25 @@ static const struct route routes[] = {
 };
 /* clang-format on */
 
-static int hex_digit(char c)
+bool route_unescape(const char *s, size_t n, char *ret)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return n >= 3 && s[0] == '%' && str_unhex((char[]){s[1], s[2], '\0'}, ret, 1);
 }
 
 /* n percent-encoded bytes as a string; false when badly encoded, with a NUL in it, or too long. */
 static bool decode(const char *s, size_t n, char *out, size_t size)
 {
 	for (size_t i = 0; i < n; i++) {
-		int high = 0, low = s[i];
+		char c = s[i];
 
-		if (s[i] == '%') {
-			high = i + 2 < n ? hex_digit(s[i + 1]) : -1;
-			low = high >= 0 ? hex_digit(s[i + 2]) : -1;
-			if (low < 0 || (high == 0 && low == 0))
+		if (c == '%') {
+			if (!route_unescape(s + i, n - i, &c) || c == '\0')
 				return false;
 			i += 2;
 		}
 		if (--size == 0)
 			return false;
-		*out++ = (char)(high << 4 | low);
+		*out++ = c;
 	}
 	*out = '\0';
 	return true;
@@ -143,19 +138,37 @@ int route_function_name(const char *text, char ret_name[FUNC_NAME_MAX + 1], stru
 	return ROUTE_E_NO_VERSION;
 }
 
-bool route_query(const char *query, const char *name, char *out, size_t size)
+/* The encoded value of a parameter, or NULL. */
+static const char *find_query(const char *query, const char *name, size_t *ret_n)
 {
 	size_t n_name = strlen(name);
 
 	for (const char *at = query; *at; at += strcspn(at, "&"), at += *at == '&') {
 		size_t n = strcspn(at, "&");
 
-		if (n < n_name || strncmp(at, name, n_name) != 0)
+		if (n < n_name || strncmp(at, name, n_name) != 0 ||
+		    (n > n_name && at[n_name] != '='))
 			continue;
-		if (n == n_name)
-			return decode("", 0, out, size);
-		if (at[n_name] == '=')
-			return decode(at + n_name + 1, n - n_name - 1, out, size);
+		*ret_n = n > n_name ? n - n_name - 1 : 0;
+		return n > n_name ? at + n_name + 1 : "";
 	}
-	return false;
+	return NULL;
+}
+
+bool route_query(const char *query, const char *name, char *out, size_t size)
+{
+	size_t n;
+	const char *value = find_query(query, name, &n);
+
+	return value && decode(value, n, out, size);
+}
+
+bool route_is_latest(const char *query)
+{
+	char qualifier[sizeof("$LATEST")];
+	size_t n;
+	const char *value = find_query(query, "Qualifier", &n);
+
+	return !value ||
+	       (decode(value, n, qualifier, sizeof(qualifier)) && str_is(qualifier, "$LATEST"));
 }

@@ -42,4 +42,10 @@ int route_function_name(const char *text, char ret_name[FUNC_NAME_MAX + 1], stru
  */
 bool route_query(const char *query, const char *name, char *out, size_t size);
 
+/* Whether the query's Qualifier, if there is one, is "$LATEST", the only version. */
+bool route_is_latest(const char *query);
+
+/* If the n bytes at s begin with "%XX": the byte it stands for. */
+bool route_unescape(const char *s, size_t n, char *ret);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "runtimed/route.h"
 #include "runtimed/sigv4_text.h"
 
 static const char unreserved[] =
@@ -24,24 +25,14 @@ static void put_encoded(struct buf *out, const char *s, size_t n, bool keeps_sla
 	}
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decode and encode again, so that "%7e" and "~" are the same; a lone '%' stands for itself. */
 static void put_normal(struct buf *out, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		int high = i + 2 < n && s[i] == '%' ? hex_digit(s[i + 1]) : -1;
-		int low = high >= 0 ? hex_digit(s[i + 2]) : -1;
-		char c = low >= 0 ? (char)(high << 4 | low) : s[i];
+		char c = s[i];
 
+		i += route_unescape(s + i, n - i, &c) ? 2 : 0;
 		put_encoded(out, &c, 1, false);
-		i += low >= 0 ? 2 : 0;
 	}
 }
 

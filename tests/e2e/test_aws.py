@@ -145,6 +145,8 @@ def function_goes_by_all_its_names(d):
     invoke(c, "named", {}, Qualifier="$LATEST")
     refused(c.invoke, "ResourceNotFoundException", FunctionName="named", Qualifier="7")
     refused(c.invoke, "ResourceNotFoundException", FunctionName="named:prod")
+    refused(c.delete_function, "ResourceNotFoundException", FunctionName="named", Qualifier="7")
+    c.get_function(FunctionName="named")
     c.delete_function(FunctionName=arn)
 
 

@@ -81,6 +81,11 @@ START_TEST(query_is_found_and_decoded)
 	ck_assert(!route_query("b=12345678", "b", out, sizeof(out)));
 	ck_assert(route_query("b=1234567", "b", out, sizeof(out)));
 	ck_assert(!route_query("b=%", "b", out, sizeof(out)));
+	ck_assert(!route_query("b=%4", "b", out, sizeof(out)));
+	ck_assert(!route_query("b=%00", "b", out, sizeof(out)));
+	ck_assert(route_is_latest("") && route_is_latest("x&Qualifier=%24LATEST"));
+	ck_assert(!route_is_latest("Qualifier=7") && !route_is_latest("Qualifier"));
+	ck_assert(!route_is_latest("Qualifier=$LATEST$LATEST$LATEST"));
 }
 END_TEST
 
