@@ -5,12 +5,14 @@ import hashlib
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 
-from lib import run
+from lib import run, wait_for
 
 import boto3
 from botocore.config import Config
@@ -208,6 +210,37 @@ def conflicts_are_told(d):
     refused(c.delete_function, "ResourceNotFoundException", FunctionName="twice")
 
 
+def one_of_many_creations_wins(d):
+    codes = []
+
+    def attempt():
+        try:
+            create(client(d), "race")
+            codes.append("created")
+        except ClientError as e:
+            codes.append(e.response["Error"]["Code"])
+
+    threads = [threading.Thread(target=attempt) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(set(codes)) == ["ResourceConflictException", "created"], codes
+    assert codes.count("created") == 1, codes
+    client(d).delete_function(FunctionName="race")
+
+
+def creation_goes_on_without_its_client(d):
+    body = json.dumps({"FunctionName": "orphan", "Runtime": "python3.11", "Handler": "app.handler",
+                       "Code": {"ZipFile": base64.b64encode(package(CODE)).decode()}}).encode()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(d.socket)
+        s.sendall(b"POST /2015-03-31/functions HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    c = client(d)
+    wait_for(lambda: "orphan" in [f["FunctionName"] for f in c.list_functions()["Functions"]], "it is there")
+    c.delete_function(FunctionName="orphan")
+
+
 def lists_come_in_pages(d):
     c = client(d)
     names = [f"page{i}" for i in range(5)]
@@ -252,6 +285,8 @@ if __name__ == "__main__":
         client_context_arrives,
         what_cannot_be_honoured_is_refused_by_name,
         conflicts_are_told,
+        one_of_many_creations_wins,
+        creation_goes_on_without_its_client,
         lists_come_in_pages,
         six_megabytes_go_in_and_come_out,
         keys_are_checked,
