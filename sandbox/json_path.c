@@ -132,17 +132,16 @@ int node_u64(const struct node *n, uint64_t *ret, struct err *e)
 {
 	const double end = 18446744073709551616.0; /* 2^64: what 2^64 - 1 reads as */
 	double value = json_number_value(n->json);
+	uint64_t whole;
 
 	if (!n->json)
 		return 0;
-	if (json_is_number(n->json) && value == end) {
-		*ret = UINT64_MAX;
-		return 0;
-	}
-	if (!json_is_number(n->json) || value < 0 || value > end ||
-	    (double)(uint64_t)value != value)
+	if (!json_is_number(n->json) || value < 0 || value > end)
 		return node_fail(n, e, "not a number in 0..%" PRIu64, UINT64_MAX);
-	*ret = (uint64_t)value;
+	whole = value < end ? (uint64_t)value : UINT64_MAX;
+	if ((double)whole != value)
+		return node_fail(n, e, "not a whole number");
+	*ret = whole;
 	return 0;
 }
 

@@ -55,7 +55,7 @@ static int configure_all(int fs, const char *source, const char *data, struct er
 	if (strlen(data) >= sizeof(copy))
 		return err_set(e, E2BIG, "options of %zu bytes, at most %d", strlen(data),
 			       DATA_MAX);
-	strcpy(copy, data);
+	strcpy(copy, data); /* fits: checked above */
 	for (char *o = strtok_r(copy, ",", &save); r == 0 && o; o = strtok_r(NULL, ",", &save))
 		r = configure(fs, o, e);
 	return r;
