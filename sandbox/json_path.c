@@ -138,6 +138,7 @@ int node_u64(const struct node *n, uint64_t *ret, struct err *e)
 		return 0;
 	if (!json_is_number(n->json) || value < 0 || value > end)
 		return node_fail(n, e, "not a number in 0..%" PRIu64, UINT64_MAX);
+	/* cppcheck-suppress floatConversionOverflow */ /* it does not see the comparison */
 	whole = value < end ? (uint64_t)value : UINT64_MAX;
 	if ((double)whole != value)
 		return node_fail(n, e, "not a whole number");

@@ -1,0 +1,165 @@
+/* Groups in a subtree that several programs share. */
+#include "tests/lib/cgroup.h"
+#include "tests/lib/harness.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clk.h"
+
+#define PROGRAMS 8
+#define ROUNDS	 20
+
+static struct cg_host *host;
+static char top[32];
+
+static void open_host(void)
+{
+	struct err e = ERR_INIT;
+
+	snprintf(top, sizeof(top), "test-shared-%d", (int)getpid());
+	ck_ok(cg_probe(&host, &e), &e);
+}
+
+static void close_host(void)
+{
+	struct err e = ERR_INIT;
+
+	ck_ok(cg_root_sweep(host, top, &e), &e);
+	cg_host_free(host);
+}
+
+static bool exists(const char *path)
+{
+	char full[PATH_MAX];
+
+	snprintf(full, sizeof(full), "%s/%s", cg_host_path(host, CG_CORE), path);
+	return access(full, F_OK) == 0;
+}
+
+static const char *below(const char *name)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", top, name);
+	return path;
+}
+
+START_TEST(groups_above_come_and_go_with_those_below)
+{
+	_cleanup_cg_ struct cg a = CG_INIT, b = CG_INIT;
+	struct cg_limits limits = {.memory_bytes = 16 * CGT_MIB, .pids_max = 5};
+	struct err e = ERR_INIT;
+
+	ck_ok(cg_shared_create(host, below("deep/a"), &a, &e), &e);
+	ck_ok(cg_shared_create(host, below("b"), &b, &e), &e);
+	ck_ok(cg_limit(&a, &limits, &e), &e);
+	ck_ok(cg_shared_remove(host, below("deep/a"), &e), &e);
+	ck_assert(!exists(below("deep")) && exists(below("b")));
+	ck_ok(cg_shared_remove(host, below("b"), &e), &e);
+	ck_assert(!exists(top));
+	ck_ok(cg_shared_remove(host, below("b"), &e), &e);
+}
+END_TEST
+
+START_TEST(one_left_empty_is_taken_over)
+{
+	struct cg a = CG_INIT;
+	struct err e = ERR_INIT;
+
+	for (int i = 0; i < 2; i++) {
+		ck_ok(cg_shared_create(host, below("a"), &a, &e), &e);
+		cg_close(&a);
+	}
+	ck_ok(cg_shared_remove(host, below("a"), &e), &e);
+}
+END_TEST
+
+START_TEST(one_with_a_process_is_not)
+{
+	_cleanup_cg_ struct cg a = CG_INIT;
+	struct cg again = CG_INIT;
+	struct err e = ERR_INIT;
+	struct cgt_child c;
+
+	ck_ok(cg_shared_create(host, below("a"), &a, &e), &e);
+	c = cgt_spawn(&a, cgt_pause, NULL);
+	ck_assert_int_eq(cg_shared_create(host, below("a"), &again, &e), -EBUSY);
+	ck_assert_int_eq(again.dir[CG_CORE], -1);
+	ck_ok(cg_kill(&a, &e), &e);
+	(void)cgt_reap(&c);
+	ck_ok(cg_wait_empty(&a, clk_now_us() + CGT_PATIENCE_US, &e), &e);
+	ck_ok(cg_shared_remove(host, below("a"), &e), &e);
+}
+END_TEST
+
+/* Each makes and removes its own, so that the group above comes and goes under the others. */
+static int work(int me)
+{
+	struct cg_host *own = NULL;
+	struct err e = ERR_INIT;
+	char name[16];
+	int r = cg_probe(&own, &e);
+
+	snprintf(name, sizeof(name), "p%d", me);
+	for (int i = 0; r == 0 && i < ROUNDS; i++) {
+		struct cg cg = CG_INIT;
+
+		r = cg_shared_create(own, below(name), &cg, &e);
+		cg_close(&cg);
+		if (r == 0)
+			r = cg_shared_remove(own, below(name), &e);
+	}
+	if (r < 0)
+		fprintf(stderr, "%s\n", e.text);
+	cg_host_free(own);
+	return r < 0;
+}
+
+START_TEST(many_programs_at_once_do_not_hinder_each_other)
+{
+	int status, failed = 0;
+
+	for (int i = 0; i < PROGRAMS; i++)
+		if (fork() == 0)
+			_exit(work(i));
+	for (int i = 0; i < PROGRAMS; i++) {
+		ck_assert_int_gt(wait(&status), 0);
+		failed += status != 0;
+	}
+	ck_assert_int_eq(failed, 0);
+	ck_assert(!exists(top));
+}
+END_TEST
+
+START_TEST(paths_that_are_none_are_refused)
+{
+	static const char *const paths[] = {"", "/", "a/../b", "./a"};
+	struct err e = ERR_INIT;
+	struct cg cg = CG_INIT;
+
+	ck_assert_int_eq(cg_shared_create(host, paths[_i], &cg, &e), -EINVAL);
+	ck_assert_int_eq(cg.dir[CG_CORE], -1);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("cgroup_shared");
+	TCase *t = tcase_create("kernel");
+
+	tcase_set_timeout(t, CGT_TIMEOUT_S);
+	tcase_add_unchecked_fixture(t, open_host, close_host);
+	tcase_add_test(t, groups_above_come_and_go_with_those_below);
+	tcase_add_test(t, one_left_empty_is_taken_over);
+	tcase_add_test(t, one_with_a_process_is_not);
+	tcase_add_test(t, many_programs_at_once_do_not_hinder_each_other);
+	tcase_add_loop_test(t, paths_that_are_none_are_refused, 0, 4);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+HARNESS_MAIN(suite)
