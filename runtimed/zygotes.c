@@ -32,8 +32,9 @@
 /* setns(2) into sandboxes, and the pidfds that name them. */
 #define ZYGOTE_CAPS (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_PTRACE))
 
-/* A zygote that dies sooner than this after its start is not started again at once but given up. */
-#define ZYGOTE_SOUND_US (2 * CLK_US_PER_SEC)
+/* One that lived so long is started again whenever it dies; this many in a row that did not are a fault. */
+#define ZYGOTE_SOUND_US	 (2 * CLK_US_PER_SEC)
+#define ZYGOTE_TRIES_MAX 5
 
 struct zygote {
 	struct launcher *l;
@@ -45,6 +46,7 @@ struct zygote {
 	uint64_t started_us;
 	uint64_t n_forks;
 	uint32_t n_asked; /* spawns not answered yet */
+	uint32_t n_tries; /* starts in a row, this one included, that did not live long */
 	bool is_ready;
 	bool is_retired;
 };
@@ -131,44 +133,45 @@ static void on_sock(void *arg)
 	}
 }
 
-static void restart(struct launcher *l, uint32_t image)
+static void restart(struct launcher *l, uint32_t image, uint32_t n_tries)
 {
 	struct err e = ERR_INIT;
 
-	if (!l->is_stopping && zygote_start(l, image, &l->zygotes[image], &e) < 0)
+	if (l->is_stopping)
+		return;
+	if (n_tries > ZYGOTE_TRIES_MAX)
+		err_set(&e, ECHILD, "zygote '%s' died %d times at start", l->host.images[image].name,
+			ZYGOTE_TRIES_MAX);
+	else if (zygote_start(l, image, &l->zygotes[image], &e) == 0)
+		l->zygotes[image]->n_tries = n_tries;
+	if (e.code)
 		launcher_fail(l, &e);
+}
+
+/* The present one died: its successor follows, or a new one. */
+static void replace(struct zygote *z)
+{
+	struct launcher *l = z->l;
+	bool was_sound = clk_now_us() - z->started_us > ZYGOTE_SOUND_US;
+
+	log_line(LOG_WARN, "zygote '%s' died", l->host.images[z->image].name);
+	l->zygotes[z->image] = z->successor;
+	if (!z->successor)
+		restart(l, z->image, was_sound ? 1 : z->n_tries + 1);
 }
 
 static void on_exit_of(void *arg)
 {
 	struct zygote *z = arg;
-	struct launcher *l = z->l;
-	struct zygote *current = l->zygotes[z->image];
-	bool was_sound = z->is_retired || clk_now_us() - z->started_us > ZYGOTE_SOUND_US;
-	uint32_t image = z->image;
-	int status = 0;
+	struct zygote *current = z->l->zygotes[z->image];
 
-	(void)waitpid(z->proc.pid, &status, 0);
-	if (!z->is_retired && !l->is_stopping)
-		log_line(LOG_WARN, "zygote '%s' ended with status 0x%x", l->host.images[image].name,
-			 (unsigned int)status);
+	(void)waitpid(z->proc.pid, NULL, 0);
 	if (current && current->successor == z)
 		current->successor = NULL; /* tried again at the next spawn */
-	if (current == z) {
-		l->zygotes[image] = NULL;
-		if (z->successor)
-			l->zygotes[image] = z->successor;
-		else if (was_sound)
-			restart(l, image);
-	}
-	slots_zygote_gone(l, z);
+	else if (current == z)
+		replace(z);
+	slots_zygote_gone(z->l, z);
 	zygote_forget(z);
-	if (!l->zygotes[image] && !l->is_stopping) {
-		struct err e = ERR_INIT;
-
-		err_set(&e, ECHILD, "zygote '%s' dies at start", l->host.images[image].name);
-		launcher_fail(l, &e);
-	}
 }
 
 static void plan_zygote(struct launcher *l, uint32_t image, struct sbx_plan *p,
