@@ -91,12 +91,18 @@ def pids():
 
 
 def stat(pid):
-    """(state, parent, start time) of a process, or None."""
+    """(state, parent, start time, session) of a process, or None."""
     text = read(f"/proc/{pid}/stat")
     if not text:
         return None
     fields = text.rpartition(")")[2].split()
-    return fields[0], int(fields[1]), fields[19]
+    return fields[0], int(fields[1]), fields[19], int(fields[3])
+
+
+def children(pid):
+    """Of all threads of a process."""
+    return [int(p) for task in os.listdir(f"/proc/{pid}/task")
+            for p in (read(f"/proc/{pid}/task/{task}/children") or "").split()]
 
 
 def tree(root):
@@ -145,6 +151,8 @@ def end_with_parent():
 
 
 class Daemon:
+    mains = set()  # main processes, all that were ever started: waited for by Popen
+
     def __init__(self, config="", start=True):
         """config: lines of the configuration file, beside the directories."""
         self.base = tempfile.mkdtemp(prefix="runtimed-")
@@ -181,8 +189,10 @@ class Daemon:
                                                 start_new_session=True, preexec_fn=end_with_parent)
         except OSError as e:
             raise StartError(f"{command[0]}: {e.strerror}")
+        Daemon.mains.add(self.process.pid)
         deadline = time.monotonic() + START_SECONDS
         while not self.is_ready():
+            self.reap()
             if self.process.poll() is not None:
                 raise StartError(f"runtimed ended with status {self.process.returncode}:\n{self.said()}")
             if time.monotonic() > deadline:
@@ -287,17 +297,23 @@ class Daemon:
 
     def residue(self):
         """What is left of it, a line each; it must have ended."""
-        self.reap()
+        deadline = time.monotonic() + 2  # an end takes some ms: namespaces are torn down by the kernel
+        while self.left_processes() and time.monotonic() < deadline:
+            self.reap()
+            time.sleep(0.005)
         return (self.left_processes() + self.left_mounts() + self.left_cgroups()
                 + self.left_namespaces() + self.left_files())
 
     def reap(self):
-        """Orphans of the daemon are our children by now."""
-        for pid in self.seen:
-            try:
-                os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
+        """Orphans of the daemon are our children by now, and pid 1 of a namespace ends only when all in it
+        are reaped. Our own children have our session; those are not ours to take here."""
+        for pid in children(os.getpid()):
+            s = stat(pid)
+            if s and s[0] == "Z" and s[3] != os.getsid(0) and pid not in Daemon.mains:
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    pass
 
     def holds_files(self, pid):
         held = links(f"/proc/{pid}/fd") + [link(f"/proc/{pid}/{n}") or "" for n in ("cwd", "root")]
