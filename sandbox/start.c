@@ -28,8 +28,9 @@ void sbx_proc_close(struct sbx_proc *p)
 	p->pid = -1;
 }
 
-static int clone_child(const struct sbx_plan *plan, const struct sbx_place *place, int sync,
-		       struct sbx_proc *ret, struct err *e)
+/* sync: the parent's end and the child's. */
+static int clone_child(const struct sbx_plan *plan, const struct sbx_place *place,
+		       const int sync[2], struct sbx_proc *ret, struct err *e)
 {
 	int pidfd = -1;
 	struct clone_args args = {
@@ -49,8 +50,11 @@ static int clone_child(const struct sbx_plan *plan, const struct sbx_place *plac
 	pid = sys_clone3(&args, sizeof(args));
 	if (pid < 0)
 		return err_errno(e, "clone3 with flags 0x%" PRIx64, (uint64_t)args.flags);
-	if (pid == 0)
-		child_main(plan, place, sync);
+	if (pid == 0) {
+		/* Held here as well, it would never tell this child that its parent has died. */
+		(void)close(sync[0]);
+		child_main(plan, place, sync[1]);
+	}
 	ret->pid = pid;
 	ret->pidfd = pidfd;
 	return 0;
@@ -60,8 +64,8 @@ static int clone_child(const struct sbx_plan *plan, const struct sbx_place *plac
  * The network namespace is entered by the parent before it clones, and left after: a child born in a user
  * namespace of its own could not enter one that root made, and so has no power over it either.
  */
-static int clone_in_net(const struct sbx_plan *plan, const struct sbx_place *place, int sync,
-			struct sbx_proc *ret, struct err *e)
+static int clone_in_net(const struct sbx_plan *plan, const struct sbx_place *place,
+			const int sync[2], struct sbx_proc *ret, struct err *e)
 {
 	_cleanup_fd_ int home = -1;
 	int r;
@@ -156,7 +160,7 @@ int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct
 	int r = sock_pair(SOCK_SEQPACKET, &ours, &theirs, e);
 
 	if (r == 0)
-		r = clone_in_net(plan, place, theirs, &p, e);
+		r = clone_in_net(plan, place, (const int[]){ours, theirs}, &p, e);
 	if (r < 0) {
 		if (p.pid > 0)
 			kill_and_reap(&p);

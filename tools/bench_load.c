@@ -248,7 +248,7 @@ static void print_result(struct load *l)
 	qsort(l->latencies_us, l->n_latencies, sizeof(*l->latencies_us), by_value);
 	printf("{\"n\":%zu,\"failed\":%" PRIu64 ",\"seconds\":%.6f,\"per_second\":%.1f,"
 	       "\"p50_us\":%" PRIu32 ",\"p90_us\":%" PRIu32 ",\"p99_us\":%" PRIu32
-	       ",\"p999_us\":%" PRIu32 ",\"max_us\":%" PRIu32 "}\n",
+	       ",\"p999_us\":%" PRIu32 ",\"max_us\":%" PRIu32,
 	       l->n_latencies, l->n_failed, seconds,
 	       seconds > 0 ? (double)l->n_latencies / seconds : 0, percentile(l, 0.5),
 	       percentile(l, 0.9), percentile(l, 0.99), percentile(l, 0.999), percentile(l, 1));
@@ -283,21 +283,26 @@ static uint64_t number(const char *text, uint64_t max)
 static void parse(struct settings *set, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"socket", 1, NULL, 's'},   {"path", 1, NULL, 'p'},
-		{"data", 1, NULL, 'd'},	    {"connections", 1, NULL, 'c'},
-		{"requests", 1, NULL, 'n'}, {"seconds", 1, NULL, 't'},
-		{"warmup", 1, NULL, 'w'},   {"rate", 1, NULL, 'r'},
-		{NULL, 0, NULL, 0},
+		{"socket",	   1, NULL, 's'},
+		    {"path",	     1, NULL, 'p'},
+		{"data",	 1, NULL, 'd'},
+		    {"connections", 1, NULL, 'c'},
+		{"requests",    1, NULL, 'n'},
+		    {"seconds",	1, NULL, 't'},
+		{"warmup",	   1, NULL, 'w'},
+		    {"rate",	     1, NULL, 'r'},
+		{"samples",	    0, NULL, 'a'},
+		    {NULL,	   0, NULL, 0  },
 	};
 	struct {
 		char letter;
 		uint64_t *at, max;
 	} numbers[] = {
 		{'c', &set->n_connections, CONNECTIONS_MAX},
-		{'n', &set->n_requests, REQUESTS_MAX},
-		{'t', &set->seconds, 3600},
-		{'w', &set->n_warmup, REQUESTS_MAX},
-		{'r', &set->rate, 1000000},
+		{'n', &set->n_requests,	REQUESTS_MAX   },
+		{'t', &set->seconds,	     3600		 },
+		{'w', &set->n_warmup,      REQUESTS_MAX	  },
+		{'r', &set->rate,	  1000000	 },
 	};
 	int letter;
 
