@@ -204,16 +204,19 @@ static int close_all(struct main *m)
 {
 	struct core *core = &m->core;
 	struct err e = ERR_INIT;
-	int r = core->store ? store_drain(core->store, &e) : 0;
+	int r;
 
+	/* What is cut off is answered and recorded, so the pool goes before the front and the store. */
+	link_close(core->link);
+	pool_close(core->pool);
+	(void)uv_run(&core->loop, UV_RUN_NOWAIT);
+	r = store_drain(core->store, &e);
 	if (r < 0)
 		log_err(&e);
 	front_close(core->front);
 	package_close(core);
-	pool_close(core->pool);
 	logs_close(core->logs);
 	store_close(core->store);
-	link_close(core->link);
 	uv_close((uv_handle_t *)&m->term, NULL);
 	uv_close((uv_handle_t *)&m->interrupt, NULL);
 	uv_close((uv_handle_t *)&m->drain_timer, NULL);

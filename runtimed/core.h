@@ -33,7 +33,10 @@ struct core {
 	struct sigv4_key key;	 /* the root key: who may speak over TCP */
 	int state_dir;		 /* STATE/core, ours to write */
 	bool is_draining;
-	char scratch[64 << 10]; /* what one read(2) may bring; valid within a callback */
+	/* What one read(2) may bring, of a stream and of a log pipe: a frame stays valid while the log is
+	 * drained for it. */
+	char data_scratch[64 << 10];
+	char log_scratch[64 << 10];
 };
 
 #endif

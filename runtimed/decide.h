@@ -2,7 +2,8 @@
  * What the pool does with an invocation that finds no idle instance, as a pure function of counts.
  *
  * The first policy: start one while the caps allow it, make room by ending somebody's idle instance, else
- * wait within the queue's bound. A start is asked for only while more invocations wait than instances are
+ * wait within the queue's bound: what starts an instance is never refused, so one function's backlog does
+ * not throttle another. A start is asked for only while more invocations wait than instances are
  * on their way: a burst of n starts n, not n squared.
  */
 #ifndef RUNTIMED_DECIDE_H

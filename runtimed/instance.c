@@ -92,7 +92,7 @@ static void broken(struct instance *in, const char *what)
 	if (in->state == INSTANCE_STOPPING)
 		return;
 	log_line(LOG_WARN, "instance of '%s': %s", in->fn->name, what);
-	instance_stop(in);
+	pool_instance_broken(in);
 }
 
 void instance_freeze(struct instance *in, bool frozen)
@@ -173,24 +173,37 @@ void instance_serve(struct instance *in, struct invocation *inv)
 
 /* ---- receiving ---- */
 
+/* What an instance may send, and when. Checked on the header: nobody makes us hold what we do not want. */
+static bool is_expected(const struct instance *in, const struct guest_frame *f)
+{
+	switch (f->type) {
+	case GUEST_READY:
+		return in->state == INSTANCE_OPENING && f->size == sizeof(in->ready);
+	case GUEST_INIT_ERROR:
+		return in->state == INSTANCE_OPENING && f->size <= GUEST_PAYLOAD_MAX;
+	case GUEST_RESULT:
+		return in->state == INSTANCE_BUSY && !in->is_writing &&
+		       f->size >= sizeof(struct guest_result) &&
+		       f->size - sizeof(struct guest_result) <= GUEST_PAYLOAD_MAX;
+	default:
+		return false;
+	}
+}
+
 static void on_frame(struct instance *in, const struct guest_frame *f, const char *p)
 {
 	struct guest_result res;
 
-	if (f->type == GUEST_READY && in->state == INSTANCE_OPENING &&
-	    f->size == sizeof(in->ready)) {
+	if (f->type == GUEST_READY) {
 		memcpy(&in->ready, p, sizeof(in->ready));
 		set_state(in, INSTANCE_IDLE);
 		pool_instance_ready(in);
-	} else if (f->type == GUEST_INIT_ERROR && in->state == INSTANCE_OPENING) {
+	} else if (f->type == GUEST_INIT_ERROR) {
 		pool_instance_bad_init(in, p, f->size);
-	} else if (f->type == GUEST_RESULT && in->state == INSTANCE_BUSY && !in->is_writing &&
-		   f->size >= sizeof(res) && f->size - sizeof(res) <= GUEST_PAYLOAD_MAX) {
+	} else {
 		memcpy(&res, p, sizeof(res));
 		set_state(in, INSTANCE_IDLE);
 		pool_instance_result(in, &res, p + sizeof(res), f->size - sizeof(res));
-	} else {
-		broken(in, "unexpected frame");
 	}
 }
 
@@ -202,8 +215,8 @@ static size_t on_frames(struct instance *in, const char *data, size_t n)
 
 	while (in->state != INSTANCE_STOPPING && n - at >= sizeof(f)) {
 		memcpy(&f, data + at, sizeof(f));
-		if (f.size > GUEST_FRAME_MAX) {
-			broken(in, "frame too large");
+		if (!is_expected(in, &f)) {
+			broken(in, "unexpected frame");
 			break;
 		}
 		if (n - at - sizeof(f) < f.size)
@@ -234,23 +247,34 @@ static void on_bytes(struct instance *in, const char *data, size_t n)
 		broken(in, "out of memory for its frame");
 }
 
+/* False at the end of the stream, and when there is nothing to read now. */
+static bool read_data(struct instance *in)
+{
+	char *buf = in->core->data_scratch;
+	ssize_t n = read(in->data, buf, sizeof(in->core->data_scratch));
+
+	if (n > 0)
+		on_bytes(in, buf, (size_t)n);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		/* It closed its end: it is dying, or pretends to. Either way this is its end. */
+		pool_instance_broken(in);
+	return n > 0;
+}
+
 static void on_data(uv_poll_t *poll, int status, int events)
 {
 	struct instance *in = poll->data;
-	ssize_t n;
 
-	(void)status; /* an error shows in the next call */
+	if (status < 0) { /* libuv watches no more: take what came before the end */
+		while (in->state != INSTANCE_STOPPING && read_data(in))
+			;
+		pool_instance_broken(in);
+		return;
+	}
 	if (in->is_writing && events & UV_WRITABLE)
 		push_more(in);
-	if (!(events & UV_READABLE) && status == 0)
-		return;
-	n = read(in->data, in->core->scratch, sizeof(in->core->scratch));
-	if (n > 0) {
-		on_bytes(in, in->core->scratch, (size_t)n);
-	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-		/* It closed its end: it is dying, or pretends to. Either way this is its end. */
-		instance_stop(in);
-	}
+	if (events & UV_READABLE)
+		(void)read_data(in);
 }
 
 static void watch_data(struct instance *in, int events)
@@ -265,18 +289,23 @@ static void log_bytes(struct instance *in, const char *data, size_t n)
 {
 	struct invocation *inv = pool_log_target(in);
 
-	if (inv)
+	if (inv) {
 		invocation_log(inv, data, n);
-	else /* between requests: a thread of the function's, or its last words */
+		return;
+	}
+	/* Between requests: a thread of the function's, or its last words. Bounded, as a request's are. */
+	in->idle_log_bytes += n;
+	if (in->idle_log_bytes <= in->core->cfg.log_bytes_max)
 		(void)logs_append(in->core->logs, in->fn->name, "", data, n);
 }
 
 static bool read_log(struct instance *in)
 {
-	ssize_t n = read(in->log, in->core->scratch, sizeof(in->core->scratch));
+	char *buf = in->core->log_scratch;
+	ssize_t n = read(in->log, buf, sizeof(in->core->log_scratch));
 
 	if (n > 0)
-		log_bytes(in, in->core->scratch, (size_t)n);
+		log_bytes(in, buf, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		(void)uv_poll_stop(&in->log_poll); /* nobody can write it any more */
 	return n > 0;

@@ -39,16 +39,20 @@ struct instance {
 	struct core *core;
 	struct func *fn; /* a reference */
 	struct fnpool *of;
+	struct fnpool *evicted_for; /* ends to make room for it, or NULL */
 	uint64_t id;
 	enum instance_state state;
 	bool is_frozen;
+	bool is_starting;	/* counted in of->n_starting */
 	bool is_fresh;		/* has served nothing yet: the next invocation is its cold one */
 	struct invocation *inv; /* while BUSY */
 	uint64_t asked_us, idle_since_us;
 	struct launch_started started;
 	struct guest_ready ready;
 	struct cg_meter meter;
-	uint64_t cpu_seen_us; /* of the group, at the end of the last invocation */
+	uint64_t cpu_seen_us;	 /* of the group, at the end of the last invocation */
+	uint64_t oom_seen;	 /* kills of the group until then: not the next one's */
+	uint64_t idle_log_bytes; /* written since it went idle */
 	int data, log;
 	uv_poll_t data_poll, log_poll;
 	uint32_t n_handles;    /* of the two polls, not yet closed */
@@ -77,7 +81,7 @@ void instance_freeze(struct instance *in, bool frozen);
 /* Read what is in the log pipe now and hand it to the invocation, or to the log if there is none. */
 void instance_drain_log(struct instance *in);
 
-/* Have it killed. Idempotent; GONE follows. */
+/* Have it killed. Idempotent; GONE follows. For pool.c: it keeps the counts. */
 void instance_stop(struct instance *in);
 
 /* GONE or FAILED came: close and free. */
@@ -86,6 +90,8 @@ void instance_free(struct instance *in);
 /* ---- told upwards: implemented in pool.c ---- */
 
 void pool_instance_ready(struct instance *in);
+/* It closed its stream or broke the protocol: the pool ends it. */
+void pool_instance_broken(struct instance *in);
 /* GUEST_INIT_ERROR: the JSON error object. The pool ends the instance. */
 void pool_instance_bad_init(struct instance *in, const char *error, size_t n);
 /* GUEST_RESULT for in->inv. */

@@ -78,7 +78,7 @@ int invoke_start(struct core *core, const struct invoke_request *req, struct inv
 void invoke_cancel(struct invocation *inv)
 {
 	inv->is_canceled = true;
-	if (!inv->in && !inv->is_throttled)
+	if (!inv->in && inv->refused == OUTCOME_OK)
 		pool_forget(inv->core->pool, inv);
 }
 
@@ -93,22 +93,38 @@ void invocation_frame(struct invocation *inv, struct iovec iov[INVOCATION_PIECES
 static void on_deadline(uv_timer_t *timer)
 {
 	struct invocation *inv = timer->data;
+	uint64_t now = clk_now_us();
 
-	pool_timeout(inv->core->pool, inv);
+	if (now < inv->deadline_us) /* the timer counts from when its turn of the loop began */
+		(void)uv_timer_start(timer, on_deadline,
+				     (inv->deadline_us - now) / CLK_US_PER_MS + 1, 0);
+	else
+		pool_timeout(inv->core->pool, inv);
 }
 
-/* The parts of a cold start, from the marks that core, launcher and guest made on one clock. */
-static void cold_parts(struct record *rec, const struct instance *in, uint64_t received_us)
+/* A mark the guest made, no earlier than the one before it and not in the future. */
+static uint64_t mark(uint64_t at, uint64_t before, uint64_t now)
+{
+	return at < before ? before : at > now ? now : at;
+}
+
+/* The parts of a cold start, from the marks that core and guest made on one clock. */
+static void cold_parts(struct record *rec, const struct instance *in, uint64_t received_us,
+		       uint64_t now)
 {
 	const struct guest_ready *g = &in->ready;
-	uint64_t sealed = g->sealed_us - in->asked_us;
+	uint64_t asked = in->asked_us;
+	uint64_t forked = mark(g->forked_us, asked, now);
+	uint64_t taken = mark(g->taken_us, forked, now);
+	uint64_t sealed = mark(g->sealed_us, taken, now);
+	uint64_t imported = mark(g->imported_us, sealed, now);
 
 	rec->is_cold = true;
 	rec->way = in->started.way;
-	rec->queue_us = in->asked_us > received_us ? in->asked_us - received_us : 0;
-	rec->runtime_us = rec->way == LAUNCH_PREFORKED ? 0 : g->taken_us - g->forked_us;
-	rec->sandbox_us = sealed > rec->runtime_us ? sealed - rec->runtime_us : 0;
-	rec->import_us = g->imported_us - g->sealed_us;
+	rec->queue_us = asked > received_us ? asked - received_us : 0;
+	rec->runtime_us = rec->way == LAUNCH_PREFORKED ? 0 : taken - forked;
+	rec->sandbox_us = sealed - asked - rec->runtime_us;
+	rec->import_us = imported - sealed;
 }
 
 void invocation_begin(struct invocation *inv, struct instance *in)
@@ -118,9 +134,10 @@ void invocation_begin(struct invocation *inv, struct instance *in)
 	inv->in = in;
 	/* An instance that was ready before the request came made nobody wait. */
 	if (in->is_fresh && in->ready.imported_us > inv->req.received_us)
-		cold_parts(&inv->rec, in, inv->req.received_us);
+		cold_parts(&inv->rec, in, inv->req.received_us, now);
 	else
 		inv->rec.queue_us = now - inv->req.received_us;
+	inv->begun_us = now;
 	inv->deadline_us = now + (uint64_t)inv->req.fn->timeout_ms * CLK_US_PER_MS;
 	inv->head.deadline_us = inv->deadline_us;
 	inv->head.context_size = (uint32_t)inv->req.context_size;

@@ -18,10 +18,11 @@ struct invocation {
 	struct invoke_request req; /* fn, event and context are ours */
 	struct instance *in;	   /* while it runs */
 	struct record rec;
-	bool is_canceled;  /* nobody waits for done() */
-	bool is_timed_out; /* its instance was stopped for it; the end comes with GONE */
-	bool is_throttled; /* refused; told from the loop */
+	bool is_canceled;     /* nobody waits for done() */
+	bool is_timed_out;    /* its instance was stopped for it; the end comes with GONE */
+	enum outcome refused; /* not OUTCOME_OK: why; told from the loop */
 	uint64_t queued_us;
+	uint64_t begun_us;    /* given to the instance: the time it is billed from */
 	uint64_t deadline_us; /* of the handler, while it runs */
 	struct guest_frame frame;
 	struct guest_invoke head;
