@@ -17,8 +17,8 @@
 
 const struct opt logs_opts[] = {
 	OPT_ROW_NAME,
-	{"follow", 'f', OPT_FLAG, AT(follow), NULL, "go on with lines as they come"},
-	{"lines", 'n', OPT_NUMBER, AT(lines), "N", "begin with the last N lines (100)"},
+	{"follow", 'f', OPT_FLAG,	  AT(follow), NULL, "go on with lines as they come"	   },
+	{"lines",  'n', OPT_NUMBER, AT(lines),  "N",  "begin with the last N lines (100)"},
 	OPT_ROW_END,
 };
 

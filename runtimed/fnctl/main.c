@@ -15,27 +15,27 @@ static const struct command {
 	const struct opt *opts;
 	command_fn *run;
 } commands[] = {
-	{"deploy", "NAME --code PATH --handler M.F [...]", "make a function, or replace its code",
+	{"deploy",				       "NAME --code PATH --handler M.F [...]", "make a function, or replace its code",
 	 deploy_opts, cmd_deploy},
-	{"update", "NAME [...]", "change code or settings, only what is given", update_opts,
+	{"update",	   "NAME [...]", "change code or settings, only what is given", update_opts,
 	 cmd_update},
-	{"invoke", "NAME [--data TEXT|@FILE|-]", "call it and print its reply", invoke_opts,
+	{"invoke",				    "NAME [--data TEXT|@FILE|-]", "call it and print its reply", invoke_opts,
 	 cmd_invoke},
-	{"list", "", "all functions", no_opts, cmd_list},
+	{"list",				       "", "all functions", no_opts, cmd_list},
 	{"show", "NAME", "one function, all of it", name_opts, cmd_show},
-	{"logs", "NAME [-f] [-n N]", "what it logged", logs_opts, cmd_logs},
-	{"usage", "NAME [--since 24h]", "what it used and what that costs", usage_opts, cmd_usage},
-	{"delete", "NAME", "remove it", name_opts, cmd_delete},
-	{"image", "list", "the root file systems there are", name_opts, cmd_images},
-	{0},
+	{"logs",				     "NAME [-f] [-n N]", "what it logged", logs_opts, cmd_logs},
+	{"usage",				       "NAME [--since 24h]", "what it used and what that costs", usage_opts, cmd_usage},
+	{"delete",		   "NAME", "remove it", name_opts, cmd_delete},
+	{"image",				     "list", "the root file systems there are", name_opts, cmd_images},
+	{0					},
 };
 
 /* Taken by every command. */
 static const struct opt common_opts[] = {
-	{"socket", 0, OPT_TEXT, offsetof(struct options, socket), "PATH", "the daemon's socket"},
-	{"json", 0, OPT_FLAG, offsetof(struct options, json), NULL,
-	 "print the daemon's own answer"},
-	{"help", 'h', OPT_FLAG, offsetof(struct options, help), NULL, "this help"},
+	{"socket", 0,   OPT_TEXT, offsetof(struct options, socket), "PATH", "the daemon's socket"},
+	{"json",	 0,   OPT_FLAG, offsetof(struct options, json),   NULL,
+	 "print the daemon's own answer"							 },
+	{"help",	 'h', OPT_FLAG, offsetof(struct options, help),	NULL,   "this help"		 },
 	OPT_ROW_END,
 };
 
