@@ -307,13 +307,15 @@ class Daemon:
     def reap(self):
         """Orphans of the daemon are our children by now, and pid 1 of a namespace ends only when all in it
         are reaped. Our own children have our session; those are not ours to take here."""
-        for pid in children(os.getpid()):
-            s = stat(pid)
-            if s and s[0] == "Z" and s[3] != os.getsid(0) and pid not in Daemon.mains:
-                try:
-                    os.waitpid(pid, os.WNOHANG)
-                except ChildProcessError:
-                    pass
+        for pid in self.orphans():
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
+
+    def orphans(self):
+        found = {pid: stat(pid) for pid in children(os.getpid()) if pid not in Daemon.mains}
+        return [pid for pid, s in found.items() if s and s[3] != os.getsid(0)]
 
     def holds_files(self, pid):
         held = links(f"/proc/{pid}/fd") + [link(f"/proc/{pid}/{n}") or "" for n in ("cwd", "root")]
@@ -321,6 +323,7 @@ class Daemon:
 
     def left_processes(self):
         left = {p for p, start in self.seen.items() if is_alive(p, start)}
+        left |= {p for o in self.orphans() for p, start in tree(o).items() if is_alive(p, start)}
         left |= {p for p in pids() if p != os.getpid() and self.holds_files(p)}
         return [describe(p) for p in sorted(left)]
 
@@ -334,8 +337,9 @@ class Daemon:
                 for path, names, _ in os.walk(mount) for name in names if name == self.cgroup]
 
     def left_namespaces(self):
+        # Of processes only those below us: numbers of namespaces that have gone are given out again.
         held = set()
-        for pid in pids():
+        for pid in tree(os.getpid()):
             held |= net_namespaces(pid)
         for line in (read("/proc/self/mountinfo") or "").splitlines():
             held |= set(re.findall(r"net:\[\d+\]", line))
