@@ -66,7 +66,7 @@ void zygotes_stop(struct launcher *l); /* kill and reap all */
  * while the zygote warms up. fds as enum zygote_spawn_fd, borrowed.
  */
 int zygote_spawn(struct launcher *l, uint32_t image, uint32_t slot, const int *fds,
-		 const struct zygote **ret_spawner, struct err *e);
+		 size_t n_fds, const struct zygote **ret_spawner, struct err *e);
 bool zygote_is_ready(const struct launcher *l, uint32_t image);
 
 /* ---- slots.c ---- */

@@ -5,7 +5,7 @@
  *	          any of them → ENDING → FREE
  *
  * SPAWNING  the sandbox stands (group, limits, network, pid 1); the zygote was asked to fork
- * JOINING   the process is in its groups and was told to go on; it joins and warms
+ * JOINING   the process is in its groups; it joins its namespaces and warms
  * PARKED    it waits between two steps of its table; belongs to nobody yet
  * SEALING   it was taken for an instance: code mounted, privileges dropping
  * RUNNING   it serves; launcher and process have nothing more to say to each other
@@ -66,6 +66,7 @@ struct slot {
 	bool is_waiting;	      /* for a zygote to become ready; nothing is built yet */
 	bool has_start;		      /* an instance's: start is set */
 	bool is_started;	      /* STARTED was sent */
+	bool has_parked;	      /* before SPAWNED arrived */
 	struct launch_start start;
 	uint64_t received_us;
 	char group_name[16];
@@ -218,7 +219,7 @@ static void finish_end(struct slot *s)
 	cg_close(&s->group);
 	if (s->has_group && cg_remove(&s->l->host.group, s->group_name, &e) < 0)
 		log_err(&e);
-	s->has_group = s->has_start = s->is_started = s->is_waiting = false;
+	s->has_group = s->has_start = s->is_started = s->is_waiting = s->has_parked = false;
 	s->status = 0;
 	s->err = (struct err)ERR_INIT;
 	set_state(s, FREE);
@@ -357,7 +358,7 @@ static void on_control(void *arg);
 
 static int ask_zygote(struct slot *s, int net, const int theirs[3], struct err *e)
 {
-	int fds[SPAWN_FDS] = {
+	int fds[SPAWN_FDS + CG_HIERARCHIES] = {
 		[SPAWN_FD_INIT] = s->init.pidfd,
 		[SPAWN_FD_NET] = net,
 		[SPAWN_FD_CGROUP] = cg_clone_fd(&s->group),
@@ -366,7 +367,14 @@ static int ask_zygote(struct slot *s, int net, const int theirs[3], struct err *
 		[SPAWN_FD_LOG] = theirs[2],
 	};
 
-	return zygote_spawn(s->l, s->image, s->index, fds, &s->spawner, e);
+	int n = 0, r = cg_tasks_open(&s->group, fds + SPAWN_FDS, &n, e);
+
+	if (r == 0)
+		r = zygote_spawn(s->l, s->image, s->index, fds, (size_t)(SPAWN_FDS + n),
+				 &s->spawner, e);
+	while (n > 0)
+		fd_close(&fds[SPAWN_FDS + --n]);
+	return r;
 }
 
 /* No zygote: a python of its own, which speaks the child's half from PARKED on. */
@@ -435,6 +443,15 @@ static struct slot *slot_get(struct launcher *l, uint32_t image, enum launch_way
 	return s;
 }
 
+static void take(struct slot *s);
+
+static void park(struct slot *s)
+{
+	set_state(s, PARKED);
+	if (s->has_start)
+		take(s);
+}
+
 bool slot_waits(const struct launcher *l, uint64_t index, const struct zygote *z)
 {
 	return index < l->slots->n_slots && l->slots->slot[index].spawner == z;
@@ -443,7 +460,6 @@ bool slot_waits(const struct launcher *l, uint64_t index, const struct zygote *z
 void slot_spawned(struct launcher *l, uint32_t index, pid_t pid, int *pidfd)
 {
 	struct slot *s = &l->slots->slot[index]; /* zygotes.c checked it with slot_waits() */
-	struct zygote_plain go = {.type = CHILD_GO, .at_us = clk_now_us()};
 	struct err e = ERR_INIT;
 	int r;
 
@@ -454,14 +470,13 @@ void slot_spawned(struct launcher *l, uint32_t index, pid_t pid, int *pidfd)
 		(void)kill(pid, SIGKILL);
 		return;
 	}
-	if (r == 0)
-		r = cg_add_rest(&s->group, pid, &e);
-	if (r == 0)
-		r = sock_send(s->control, &go, sizeof(go), NULL, 0, &e);
-	if (r < 0)
+	if (r < 0) {
 		fail(s, &e);
-	else
-		set_state(s, JOINING);
+		return;
+	}
+	set_state(s, JOINING);
+	if (s->has_parked)
+		park(s);
 }
 
 void slot_failed(struct launcher *l, uint32_t index, const struct err *e)
@@ -557,9 +572,9 @@ static void on_child_message(struct slot *s, const union zygote_message *m, size
 	struct err e = ERR_INIT;
 
 	if (m->type == CHILD_PARKED && len == sizeof(m->plain) && s->state == JOINING) {
-		set_state(s, PARKED);
-		if (s->has_start)
-			take(s);
+		park(s);
+	} else if (m->type == CHILD_PARKED && len == sizeof(m->plain) && s->state == SPAWNING) {
+		s->has_parked = true; /* it was faster than its zygote's answer */
 	} else if (m->type == CHILD_SEALED && len == sizeof(m->plain) && s->state == SEALING) {
 		set_state(s, RUNNING);
 	} else if (m->type == CHILD_BROKEN && len == sizeof(m->broken) && m->broken.err.code) {

@@ -167,6 +167,26 @@ int cg_add_rest(const struct cg *cg, pid_t pid, struct err *e)
 	return add_from(cg, CG_CORE + 1, pid, e);
 }
 
+int cg_tasks_open(const struct cg *cg, int *fds, int *ret_n, struct err *e)
+{
+	int n = 0;
+
+	for (int h = CG_CORE + 1; h < CG_HIERARCHIES; h++) {
+		if (!cg_owns_dir(cg, h))
+			continue;
+		fds[n] = openat(cg->dir[h], "tasks", O_WRONLY | O_CLOEXEC);
+		if (fds[n] < 0) {
+			err_errno(e, "cgroup (%s): open 'tasks'", cg_hierarchy_name(h));
+			while (n > 0)
+				fd_close(&fds[--n]);
+			return -e->code;
+		}
+		n++;
+	}
+	*ret_n = n;
+	return 0;
+}
+
 int cg_clone_fd(const struct cg *cg)
 {
 	return cg->dir[CG_CORE];

@@ -1,7 +1,8 @@
 /*
  * The child half as one ordered table. Its order is reviewed here and nowhere else:
  *
- *  - ids first: until the parent wrote the maps, this process has no valid id and may own nothing;
+ *  - groups first: nothing runs unlimited;
+ *  - then ids: until the parent wrote the maps, this process has no valid id and may own nothing;
  *  - descriptors before anything is opened, so that nothing inherited can be mistaken for ours;
  *  - mounts while the host's tree is still there, then pivot;
  *  - names after the pivot (they need CAP_SYS_ADMIN only);
@@ -30,9 +31,31 @@
 struct child {
 	const struct sbx_plan *plan;
 	const struct sbx_place *place;
+	struct birth *birth;
 	int sync;
 	struct root_state root;
 };
+
+int birth_prepare(struct birth *b, const struct cg *group, struct err *e)
+{
+	int r = sock_pair(SOCK_SEQPACKET, &b->ours, &b->theirs, e);
+
+	return r == 0 && group ? cg_tasks_open(group, b->tasks, &b->n_tasks, e) : r;
+}
+
+void birth_fini(struct birth *b)
+{
+	fd_close(&b->ours);
+	fd_close(&b->theirs);
+	while (b->n_tasks > 0)
+		fd_close(&b->tasks[--b->n_tasks]);
+}
+
+int birth_begin(struct birth *b, struct err *e)
+{
+	fd_close(&b->ours);
+	return sbx_join_groups(b->tasks, b->n_tasks, e);
+}
 
 int child_descriptors(const int *fds, int n, int *sync, struct err *e)
 {
@@ -54,6 +77,11 @@ int child_descriptors(const int *fds, int n, int *sync, struct err *e)
 		return err_errno(e, "place the sync socket");
 	*sync = n;
 	return sbx_close_above(n, e);
+}
+
+static int step_groups(struct child *c, struct err *e)
+{
+	return birth_begin(c->birth, e);
 }
 
 static int step_wait(struct child *c, struct err *e)
@@ -191,6 +219,7 @@ static const struct {
 	int (*run)(struct child *, struct err *);
 	uint64_t needs;
 } steps[] = {
+	{"control groups",	   step_groups,	0		 },
 	{"wait for the parent", step_wait,	   0		    },
 	{"cgroup namespace",    step_cgroup,	  CLONE_NEWCGROUP},
 	{"signals",		    step_signals,	  0		   },
@@ -251,9 +280,14 @@ static int execute(const struct sbx_plan *p, struct err *e)
 	return err_set(e, code, "'%s': %s: not found in PATH", name, err_name(code));
 }
 
-_Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place, int sync)
+_Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place,
+			  struct birth *birth)
 {
-	struct child c = {.plan = plan, .place = place, .sync = sync, .root = ROOT_STATE_INIT};
+	struct child c = {.plan = plan,
+			  .place = place,
+			  .birth = birth,
+			  .sync = birth->theirs,
+			  .root = ROOT_STATE_INIT};
 	struct err e = ERR_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {

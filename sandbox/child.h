@@ -24,8 +24,30 @@ struct child_report {
  */
 int child_descriptors(const int *fds, int n, int *sync, struct err *e);
 
+/* What a child is born with: both ends of the socket, and the way into its v1 groups. */
+struct birth {
+	int ours, theirs;
+	int tasks[CG_HIERARCHIES]; /* cg_tasks_open() */
+	int n_tasks;
+};
+#define BIRTH_INIT                                                                                 \
+	{                                                                                          \
+		.ours = -1, .theirs = -1                                                           \
+	}
+
+/* The parent's part around clone3(). birth_fini() closes all. */
+int birth_prepare(struct birth *b, const struct cg *group, struct err *e);
+void birth_fini(struct birth *b);
+
+/*
+ * The first thing in the child: close the parent's end (held here as well, it would never tell that the
+ * parent has died) and join the groups.
+ */
+int birth_begin(struct birth *b, struct err *e);
+
 /* Never returns. */
-_Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place, int sync);
+_Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place,
+			  struct birth *birth);
 
 /*
  * The life of a pid 1 that has nothing else to do: reap what is orphaned, until killed. It has given up

@@ -34,6 +34,14 @@ int sbx_join(int pidfd, struct err *e)
 	return 0;
 }
 
+int sbx_join_groups(const int *tasks, int n, struct err *e)
+{
+	for (int i = 0; i < n; i++)
+		if (write(tasks[i], "0", 1) != 1)
+			return err_errno(e, "join control group %d of %d", i + 1, n);
+	return 0;
+}
+
 int sbx_attach(int mount_fd, const char *target, struct err *e)
 {
 	if (sys_move_mount(mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)

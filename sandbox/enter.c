@@ -47,36 +47,50 @@ static int clone_there(const struct sbx_place *place, struct sbx_proc *ret, stru
 	return 0;
 }
 
+static int become(int init, const struct sbx_place *place, struct birth *birth, struct err *e)
+{
+	char go;
+	int r = birth_begin(birth, e);
+
+	if (r == 0 && read(birth->theirs, &go, 1) != 1)
+		r = err_set(e, EPIPE, "the parent is gone");
+	if (r == 0)
+		r = sbx_join(init, e);
+	if (r == 0)
+		r = child_descriptors(place->fds, place->n_fds, &birth->theirs, e);
+	if (r == 0 && setsid() < 0)
+		r = err_errno(e, "setsid");
+	/* Root of the namespace keeps its capabilities over execve(). */
+	if (r == 0 && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+		r = err_errno(e, "become root of the user namespace");
+	return r;
+}
+
 static _Noreturn void run(int init, const struct sbx_place *place, const char *const *argv,
-			  const char *const *env, int sync)
+			  const char *const *env, struct birth *birth)
 {
 	struct child_report rep = {.err = ERR_INIT};
-	struct err *e = &rep.err, lost = ERR_INIT;
-	char go;
+	struct err lost = ERR_INIT;
 
-	if (read(sync, &go, 1) != 1)
-		_exit(127);
-	if (sbx_join(init, e) == 0 && child_descriptors(place->fds, place->n_fds, &sync, e) == 0) {
-		/* Root of the namespace keeps its capabilities over execve(). */
-		if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-			err_errno(e, "become root of the user namespace");
-		else if (execve(argv[0], (char **)argv, (char **)env) < 0)
-			err_errno(e, "execute '%s'", argv[0]);
+	if (become(init, place, birth, &rep.err) == 0) {
+		execve(argv[0], (char **)argv, (char **)env);
+		err_errno(&rep.err, "execute '%s'", argv[0]);
 	}
-	(void)sock_send(sync, &rep, sizeof(rep), NULL, 0, &lost); /* no parent, nobody to tell */
+	/* No parent, nobody to tell. */
+	(void)sock_send(birth->theirs, &rep, sizeof(rep), NULL, 0, &lost);
 	_exit(127);
 }
 
-static int go_and_wait(const struct sbx_place *place, struct sbx_proc *p, int sync, struct err *e)
+static int go_and_wait(struct sbx_proc *p, struct birth *birth, struct err *e)
 {
 	struct child_report rep;
 	size_t len = 0;
-	int r = cg_add_rest(place->group, p->pid, e);
+	int r;
 
+	fd_close(&birth->theirs);
+	r = sock_send(birth->ours, "g", 1, NULL, 0, e);
 	if (r == 0)
-		r = sock_send(sync, "g", 1, NULL, 0, e);
-	if (r == 0)
-		r = sock_recv(sync, &rep, sizeof(rep), &len, NULL, 0, NULL, e);
+		r = sock_recv(birth->ours, &rep, sizeof(rep), &len, NULL, 0, NULL, e);
 	if (r == SOCK_E_EOF)
 		return 0; /* executed: the socket was close-on-exec */
 	if (r == 0) {
@@ -89,31 +103,43 @@ static int go_and_wait(const struct sbx_place *place, struct sbx_proc *p, int sy
 	return r;
 }
 
-int sbx_enter(int init_pidfd, const struct sbx_place *place, const char *const *argv,
-	      const char *const *env, struct sbx_proc *ret, struct err *e)
+/* Clone with the sandbox's pid and network namespaces as ours, then go home. */
+static int clone_in(int init_pidfd, const struct sbx_place *place, struct sbx_proc *p,
+		    struct err *e)
 {
-	_cleanup_fd_ int ours = -1, theirs = -1;
-	int home[ARRAY_SIZE(borrowed)] = {-1, -1}, r;
-	struct sbx_proc p = {.pid = -1, .pidfd = -1};
+	int home[ARRAY_SIZE(borrowed)] = {-1, -1}, r = 0;
 
-	r = sock_pair(SOCK_SEQPACKET, &ours, &theirs, e);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(borrowed); i++) {
 		home[i] = open(borrowed[i].path, O_RDONLY | O_CLOEXEC);
 		if (home[i] < 0 || setns(init_pidfd, borrowed[i].flag) < 0)
 			r = err_errno(e, "enter '%s' of the sandbox", borrowed[i].path);
 	}
 	if (r == 0)
-		r = clone_there(place, &p, e);
-	if (r == 0 && p.pid == 0)
-		run(init_pidfd, place, argv, env, theirs);
+		r = clone_there(place, p, e);
+	if (r == 0 && p->pid == 0)
+		return 0; /* the child: it is where it should be */
 	for (size_t i = 0; i < ARRAY_SIZE(borrowed); i++) {
 		if (home[i] >= 0 && setns(home[i], borrowed[i].flag) < 0 && r == 0)
 			r = err_errno(e, "return to own '%s'", borrowed[i].path);
 		fd_close(&home[i]);
 	}
-	fd_close(&theirs);
+	return r;
+}
+
+int sbx_enter(int init_pidfd, const struct sbx_place *place, const char *const *argv,
+	      const char *const *env, struct sbx_proc *ret, struct err *e)
+{
+	struct birth birth = BIRTH_INIT;
+	struct sbx_proc p = {.pid = -1, .pidfd = -1};
+	int r = birth_prepare(&birth, place->group, e);
+
 	if (r == 0)
-		r = go_and_wait(place, &p, ours, e);
+		r = clone_in(init_pidfd, place, &p, e);
+	if (r == 0 && p.pid == 0)
+		run(init_pidfd, place, argv, env, &birth);
+	if (r == 0)
+		r = go_and_wait(&p, &birth, e);
+	birth_fini(&birth);
 	if (r == 0)
 		*ret = p;
 	return r;

@@ -28,9 +28,8 @@ void sbx_proc_close(struct sbx_proc *p)
 	p->pid = -1;
 }
 
-/* sync: the parent's end and the child's. */
 static int clone_child(const struct sbx_plan *plan, const struct sbx_place *place,
-		       const int sync[2], struct sbx_proc *ret, struct err *e)
+		       struct birth *birth, struct sbx_proc *ret, struct err *e)
 {
 	int pidfd = -1;
 	struct clone_args args = {
@@ -50,11 +49,8 @@ static int clone_child(const struct sbx_plan *plan, const struct sbx_place *plac
 	pid = sys_clone3(&args, sizeof(args));
 	if (pid < 0)
 		return err_errno(e, "clone3 with flags 0x%" PRIx64, (uint64_t)args.flags);
-	if (pid == 0) {
-		/* Held here as well, it would never tell this child that its parent has died. */
-		(void)close(sync[0]);
-		child_main(plan, place, sync[1]);
-	}
+	if (pid == 0)
+		child_main(plan, place, birth);
 	ret->pid = pid;
 	ret->pidfd = pidfd;
 	return 0;
@@ -65,19 +61,19 @@ static int clone_child(const struct sbx_plan *plan, const struct sbx_place *plac
  * namespace of its own could not enter one that root made, and so has no power over it either.
  */
 static int clone_in_net(const struct sbx_plan *plan, const struct sbx_place *place,
-			const int sync[2], struct sbx_proc *ret, struct err *e)
+			struct birth *birth, struct sbx_proc *ret, struct err *e)
 {
 	_cleanup_fd_ int home = -1;
 	int r;
 
 	if (place->net_ns < 0)
-		return clone_child(plan, place, sync, ret, e);
+		return clone_child(plan, place, birth, ret, e);
 	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0)
 		return err_errno(e, "open own network namespace");
 	if (setns(place->net_ns, CLONE_NEWNET) < 0)
 		return err_errno(e, "enter network namespace");
-	r = clone_child(plan, place, sync, ret, e);
+	r = clone_child(plan, place, birth, ret, e);
 	if (setns(home, CLONE_NEWNET) < 0 && r == 0)
 		r = err_errno(e, "return to own network namespace");
 	return r;
@@ -152,32 +148,34 @@ static void kill_and_reap(struct sbx_proc *p)
 	sbx_proc_close(p);
 }
 
+/* Write what only the parent can, let it go, hear how it went. */
+static int raise_child(const struct sbx_plan *plan, struct birth *birth, pid_t pid, struct err *e)
+{
+	int r = write_maps(plan, pid, e);
+
+	fd_close(&birth->theirs);
+	if (r == 0)
+		r = set_oom_score(plan, pid, e);
+	if (r == 0)
+		r = sock_send(birth->ours, "g", 1, NULL, 0, e);
+	return r < 0 ? r : await_report(plan, birth->ours, e);
+}
+
 int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct sbx_proc *ret,
 	      struct err *e)
 {
-	_cleanup_fd_ int ours = -1, theirs = -1;
+	struct birth birth = BIRTH_INIT;
 	struct sbx_proc p = {.pid = -1, .pidfd = -1};
-	int r = sock_pair(SOCK_SEQPACKET, &ours, &theirs, e);
+	int r = birth_prepare(&birth, place->group, e);
 
 	if (r == 0)
-		r = clone_in_net(plan, place, (const int[]){ours, theirs}, &p, e);
+		r = clone_in_net(plan, place, &birth, &p, e);
+	if (r == 0)
+		r = raise_child(plan, &birth, p.pid, e);
+	birth_fini(&birth);
 	if (r < 0) {
 		if (p.pid > 0)
 			kill_and_reap(&p);
-		return r;
-	}
-	fd_close(&theirs);
-	r = place->group ? cg_add_rest(place->group, p.pid, e) : 0;
-	if (r == 0)
-		r = write_maps(plan, p.pid, e);
-	if (r == 0)
-		r = set_oom_score(plan, p.pid, e);
-	if (r == 0)
-		r = sock_send(ours, "g", 1, NULL, 0, e);
-	if (r == 0)
-		r = await_report(plan, ours, e);
-	if (r < 0) {
-		kill_and_reap(&p);
 		return r;
 	}
 	*ret = p;

@@ -25,12 +25,14 @@ static const struct {
 	int place;
 	int flags;
 } places[] = {
-	{SPAWN_FD_LOG, GUEST_FD_OUT, 0},	   {SPAWN_FD_LOG, GUEST_FD_ERR, 0},
-	{SPAWN_FD_DATA, GUEST_FD_DATA, O_CLOEXEC}, {SPAWN_FD_CONTROL, GUEST_FD_CONTROL, O_CLOEXEC},
-	{SPAWN_FD_INIT, FD_INIT, O_CLOEXEC},
+	{SPAWN_FD_LOG,     GUEST_FD_OUT,     0	      },
+	   {SPAWN_FD_LOG,	  GUEST_FD_ERR,	0	 },
+	{SPAWN_FD_DATA,	GUEST_FD_DATA,    O_CLOEXEC},
+	   {SPAWN_FD_CONTROL, GUEST_FD_CONTROL, O_CLOEXEC},
+	{SPAWN_FD_INIT,	FD_INIT,		 O_CLOEXEC},
 };
 
-static int place_fds(const int fds[SPAWN_FDS], struct err *e)
+static int place_fds(const int *fds, struct err *e)
 {
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		if (dup3(fds[places[i].spawn], places[i].place, places[i].flags) < 0)
@@ -65,13 +67,12 @@ static int expect(enum zygote_type type, int *fds, size_t n_fds, struct err *e)
 	return 0;
 }
 
-int child_arrive(const int fds[SPAWN_FDS], struct err *e)
+int child_arrive(const int *fds, size_t n_fds, struct err *e)
 {
-	int r = place_fds(fds, e);
+	int r = sbx_join_groups(fds + SPAWN_FDS, (int)(n_fds - SPAWN_FDS), e);
 
-	if (r < 0)
-		return r;
-	r = expect(CHILD_GO, NULL, 0, e);
+	if (r == 0)
+		r = place_fds(fds, e);
 	if (r < 0)
 		return r;
 	r = sbx_join(FD_INIT, e);

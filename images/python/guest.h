@@ -58,10 +58,10 @@ struct child_times {
 };
 
 /*
- * Right after clone3(): put the descriptors of a SPAWN where enum guest_fd says, close all others, wait
- * for GO and enter the sandbox. Uses system calls only.
+ * Right after clone3(): join the groups, put the descriptors of a SPAWN where enum guest_fd says, close all
+ * others and enter the sandbox. Uses system calls only.
  */
-int child_arrive(const int fds[SPAWN_FDS], struct err *e);
+int child_arrive(const int *fds, size_t n_fds, struct err *e);
 
 /*
  * Say PARKED and wait; when taken attach the code, drop every privilege, say SEALED and close the control

@@ -124,7 +124,7 @@ static int prepare_to_park(PyObject *prepare, struct err *e)
  * Python's hooks and the preparation run once the child is in all its groups: the pages they write are the
  * instance's. What is before them uses no Python.
  */
-static void become_child(const struct zygote *z, const int fds[SPAWN_FDS], PyObject *prepare,
+static void become_child(const struct zygote *z, const int *fds, size_t n_fds, PyObject *prepare,
 			 struct child_times *t)
 {
 	struct err e = ERR_INIT;
@@ -132,7 +132,7 @@ static void become_child(const struct zygote *z, const int fds[SPAWN_FDS], PyObj
 	t->forked_us = clk_now_us();
 	(void)syscall(SYS_set_robust_list, z->robust_list,
 		      z->robust_list_size); /* same size: cannot fail */
-	if (child_arrive(fds, &e) < 0)
+	if (child_arrive(fds, n_fds, &e) < 0)
 		child_break(&e);
 	PyOS_AfterFork_Child();
 	if (prepare_to_park(prepare, &e) < 0 || child_park(z->drop, t, &e) < 0)
@@ -167,7 +167,7 @@ static int answer(const struct zygote *z, const struct zygote_spawned *spawned, 
 
 static bool is_spawn(const union zygote_message *m, size_t size, const int *fds, size_t n_fds)
 {
-	if (size != sizeof(m->spawn) || m->type != ZYGOTE_SPAWN || n_fds != SPAWN_FDS)
+	if (size != sizeof(m->spawn) || m->type != ZYGOTE_SPAWN || n_fds < SPAWN_FDS)
 		return false;
 	/* dup3() in the child must not overwrite what it has yet to place. */
 	for (size_t i = 0; i < n_fds; i++)
@@ -187,10 +187,10 @@ static int serve_one(const struct zygote *z, PyObject *prepare, struct child_tim
 {
 	union zygote_message m;
 	struct zygote_spawned spawned = {.type = ZYGOTE_SPAWNED};
-	int fds[SPAWN_FDS];
+	int fds[SPAWN_FDS_MAX];
 	_cleanup_fd_ int pidfd = -1;
 	size_t size, n_fds;
-	int r = sock_recv(ZYGOTE_FD_CONTROL, &m, sizeof(m), &size, fds, SPAWN_FDS, &n_fds, e);
+	int r = sock_recv(ZYGOTE_FD_CONTROL, &m, sizeof(m), &size, fds, SPAWN_FDS_MAX, &n_fds, e);
 
 	if (r == SOCK_E_EOF)
 		return ZYGOTE_E_EOF;
@@ -201,10 +201,10 @@ static int serve_one(const struct zygote *z, PyObject *prepare, struct child_tim
 			       m.type, size, n_fds);
 	spawned.slot = m.spawn.slot;
 	if (spawn(z, fds, &spawned, &pidfd) == ZYGOTE_E_CHILD) {
-		become_child(z, fds, prepare, t);
+		become_child(z, fds, n_fds, prepare, t);
 		return ZYGOTE_E_CHILD;
 	}
-	close_all(fds, SPAWN_FDS);
+	close_all(fds, n_fds);
 	return answer(z, &spawned, pidfd, e);
 }
 

@@ -10,9 +10,8 @@
  *	zygote → launcher  SPAWNED  pid (in the launcher's pid namespace) and 1 pidfd, or an error
  *
  * The child is a child of the launcher (CLONE_PARENT) and is born in the sandbox's pid namespace, network
- * namespace and v2 group. It then talks on its own control socket (GUEST_FD_CONTROL):
+ * namespace and v2 group; the first thing it does is to join its v1 groups, where there are any. It then talks on its own control socket (GUEST_FD_CONTROL):
  *
- *	launcher → child   GO       it is in all its groups now
  *	child → launcher   PARKED   joined, after-fork hooks done, waiting between two steps of the table
  *	launcher → child   TAKE     + 1 descriptor: detached read-only mount for /var/task
  *	child → launcher   SEALED   code mounted, sbx_drop() done; the child closes this socket
@@ -36,7 +35,6 @@ enum zygote_type {
 	ZYGOTE_READY,
 	ZYGOTE_SPAWN,
 	ZYGOTE_SPAWNED,
-	CHILD_GO,
 	CHILD_PARKED,
 	CHILD_TAKE,
 	CHILD_SEALED,
@@ -50,10 +48,12 @@ enum zygote_spawn_fd {
 	SPAWN_FD_CONTROL, /* becomes GUEST_FD_CONTROL */
 	SPAWN_FD_DATA,	  /* becomes GUEST_FD_DATA */
 	SPAWN_FD_LOG,	  /* becomes GUEST_FD_OUT and GUEST_FD_ERR */
-	SPAWN_FDS
+	SPAWN_FDS,
+	/* Then up to SBX_TASKS_MAX more, on hybrid hosts: the child joins its v1 groups by them. */
+	SPAWN_FDS_MAX = SPAWN_FDS + 3
 };
 
-/* SETUP (+ 1 descriptor: memfd holding struct sbx_drop), READY, GO, TAKE (+ 1), PARKED and SEALED carry
+/* SETUP (+ 1 descriptor: memfd holding struct sbx_drop), READY, TAKE (+ 1), PARKED and SEALED carry
  * just this. */
 struct zygote_plain {
 	uint32_t type;

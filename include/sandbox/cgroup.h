@@ -170,6 +170,13 @@ int cg_add(const struct cg *cg, pid_t pid, struct err *e);
 /* The same where CLONE_INTO_CGROUP has not done it: all hierarchies but the core. */
 int cg_add_rest(const struct cg *cg, pid_t pid, struct err *e);
 
+/*
+ * The `tasks` files of the hierarchies that CLONE_INTO_CGROUP does not cover, for sbx_join_groups() in the
+ * new process (sandbox/drop.h). fds has room for CG_HIERARCHIES; *ret_n is 0 on a unified host. The caller
+ * closes them.
+ */
+int cg_tasks_open(const struct cg *cg, int *fds, int *ret_n, struct err *e);
+
 /* The v2 directory for clone_args.cgroup, borrowed. */
 int cg_clone_fd(const struct cg *cg);
 

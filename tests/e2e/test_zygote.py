@@ -12,7 +12,7 @@ import sys
 
 from guestpeer import GUEST_PATHS, PYTHON, run
 from lib import wait_for
-from zygotepeer import BROKEN, GO, PARKED, SEALED, SPAWN, TAKE, UID
+from zygotepeer import BROKEN, PARKED, SEALED, SPAWN, TAKE, UID
 from zygotepeer import Child, Sandbox, Zygote, drop_memfd, entry
 
 APP = """
@@ -45,7 +45,6 @@ def a_child_is_born_joins_parks_and_serves():
         with open(f"/proc/{child.pid}/stat") as f:
             parent = int(f.read().rpartition(")")[2].split()[1])
         assert parent == os.getpid(), "not the launcher's child"
-        child.send(GO)
         child.expect(PARKED)
         state = child.serve(sandbox.package)
         assert state["uid"] == UID
@@ -84,7 +83,6 @@ def children_of_one_zygote_draw_different_numbers():
         drawn = set()
         for _ in range(3):
             _, child = zygote.spawn(sandbox)
-            child.send(GO)
             child.expect(PARKED)
             drawn.add(child.serve(sandbox.package)["random"])
             child.close()
@@ -106,7 +104,6 @@ def a_group_the_kernel_refuses_is_an_error_and_the_next_spawn_works():
 def a_step_that_fails_is_reported_and_ends_the_child():
     with Sandbox(APP) as sandbox, Zygote() as zygote:
         _, child = zygote.spawn(sandbox)
-        child.send(GO)
         child.expect(PARKED)
         child.send(TAKE, [sandbox.cgroup])  # not a detached mount
         body, _ = child.expect(BROKEN)
@@ -118,7 +115,6 @@ def a_step_that_fails_is_reported_and_ends_the_child():
 def a_parked_child_that_is_not_wanted_ends_quietly():
     with Sandbox(APP) as sandbox, Zygote() as zygote:
         _, child = zygote.spawn(sandbox)
-        child.send(GO)
         child.expect(PARKED)
         child.sock.close()
         assert child.status() == 0
@@ -129,6 +125,7 @@ def a_parked_child_that_is_not_wanted_ends_quietly():
 def a_message_out_of_turn_breaks_the_child():
     with Sandbox(APP) as sandbox, Zygote() as zygote:
         _, child = zygote.spawn(sandbox)
+        child.expect(PARKED)
         child.send(SEALED)
         child.expect(BROKEN)
         assert child.status() == 1

@@ -16,7 +16,7 @@ import tempfile
 
 from guestpeer import GUEST_PATHS, PYTHON, ROOT, Gone, Peer
 
-SETUP, READY, SPAWN, SPAWNED, GO, PARKED, TAKE, SEALED, BROKEN = range(1, 10)
+SETUP, READY, SPAWN, SPAWNED, PARKED, TAKE, SEALED, BROKEN = range(1, 9)
 UID = 1000  # of DROP
 DROP = """
 #include <stdio.h>
