@@ -42,6 +42,7 @@ static const struct constant {
 	NAMED(CLONE_NEWPID),
 	NAMED(CLONE_NEWNET),
 	NAMED(CLONE_THREAD),
+	NAMED(CLONE_PARENT),
 	/* socket */
 	NAMED(AF_UNIX),
 	NAMED(AF_INET),

@@ -102,6 +102,8 @@ static const struct knob {
 	{1, CG_MEMORY, "swap_bytes",    "memory.memsw.limit_in_bytes", "-1",  no_limit,        NULL},
 	{1, CG_MEMORY, "memory_bytes",  "memory.limit_in_bytes",       "-1",  memory,          NULL},
 	{1, CG_MEMORY, "swap_bytes",    "memory.memsw.limit_in_bytes", "-1",  memory_and_swap, NULL},
+	/* Socket buffers, a part of memory on v2, have a counter of their own. */
+	{1, CG_MEMORY, "memory_bytes",  "memory.kmem.tcp.limit_in_bytes", "-1", memory,       NULL},
 	{1, CG_CPU,    "cpu_quota_us",  "cpu.cfs_quota_us",            "-1",  no_limit,        NULL},
 	{1, CG_CPU,    "cpu_period_us", "cpu.cfs_period_us",           "",    cpu_period,      NULL},
 	{1, CG_CPU,    "cpu_quota_us",  "cpu.cfs_quota_us",            "-1",  cpu_quota,       NULL},

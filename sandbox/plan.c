@@ -41,7 +41,7 @@ static const struct sbx_mount function_mounts[] = {
 	 .target = "/proc",
 	 .type = "proc",
 	 .source = "proc",
-	 .data = "subset=pid",
+	 .data = "subset=pid,hidepid=invisible",
 	 .attr_set = NO_SUID_DEV | MOUNT_ATTR_NOEXEC},
 	{.kind = SBX_MOUNT_BIND, /* source: dev_root */
 	 .target = "/dev",

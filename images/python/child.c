@@ -75,6 +75,9 @@ int child_arrive(const int *fds, size_t n_fds, struct err *e)
 		r = place_fds(fds, e);
 	if (r < 0)
 		return r;
+	/* Out of the zygote's process group: all its children, of all tenants, would be in it. */
+	if (setsid() < 0)
+		return err_errno(e, "setsid");
 	r = sbx_join(FD_INIT, e);
 	(void)close(FD_INIT);
 	return r;
