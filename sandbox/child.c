@@ -239,12 +239,12 @@ static const struct {
 	{"parent death",	 step_death,	     0	      },
 };
 
-static void report(struct child *c, const struct err *e)
+static int report(struct child *c, const struct err *e)
 {
 	struct child_report r = {.err = *e};
 	struct err lost = ERR_INIT;
 
-	(void)sock_send(c->sync, &r, sizeof(r), NULL, 0, &lost); /* no parent, nobody to tell */
+	return sock_send(c->sync, &r, sizeof(r), NULL, 0, &lost);
 }
 
 /* execve() along PATH, as execvpe() would, but with the plan's PATH instead of ours. */
@@ -294,16 +294,21 @@ _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *p
 		if ((steps[i].needs & ~plan->namespaces) || steps[i].run(&c, &e) == 0)
 			continue;
 		err_wrap(&e, "%s", steps[i].name);
-		report(&c, &e);
+		(void)report(&c, &e); /* no parent, nobody to tell */
 		_exit(EXIT_STEP_FAILED);
 	}
 	if (!plan->argv) {
-		report(&c, &e);
+		/*
+		 * A parent that died before the step "parent death" sends no signal. But the dying close
+		 * their descriptors before they signal their children, so one of the two is noticed.
+		 */
+		if (report(&c, &e) < 0)
+			_exit(EXIT_STEP_FAILED);
 		fd_close(&c.sync);
 		init_main();
 	}
 	execute(plan, &e);
 	err_wrap(&e, "execute");
-	report(&c, &e);
+	(void)report(&c, &e);
 	_exit(EXIT_STEP_FAILED);
 }
