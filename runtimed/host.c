@@ -48,13 +48,15 @@ static int open_dirs(struct host *h, struct err *e)
 
 static int take_lock(struct host *h, struct err *e)
 {
-	h->lock = openat(h->run, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (h->lock < 0)
+	_cleanup_fd_ int fd = openat(h->run, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
 		return err_errno(e, "create '%s/lock'", h->cfg->run_dir);
-	if (flock(h->lock, LOCK_EX | LOCK_NB) < 0)
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK
 			       ? err_set(e, EBUSY, "another daemon runs on '%s'", h->cfg->run_dir)
 			       : err_errno(e, "lock '%s/lock'", h->cfg->run_dir);
+	h->lock = fd_steal(&fd); /* only now: whoever has it clears RUN at the end */
 	return 0;
 }
 
@@ -105,6 +107,12 @@ static int attach_in_run(struct host *h, int mnt, const char *name, char *path, 
 	if (r == 0)
 		(void)snprintf(path, HOST_PATH_MAX, "%s/%s", h->cfg->run_dir, name);
 	return r;
+}
+
+static int open_null(struct host *h, struct err *e)
+{
+	h->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return h->null < 0 ? err_errno(e, "open '/dev/null'") : 0;
 }
 
 static int prepare_dev(struct host *h, struct err *e)
@@ -247,7 +255,8 @@ static const struct {
 	{"policies",	     compile_policies},
 	 {"cgroups",	     open_groups	},
 	     {"devices",	 prepare_dev	    },
-	{"images",	   mount_images    },
+	{"null device",	open_null	 },
+	 {"images",	    mount_images	},
 };
 
 int host_open(struct host *h, const struct config *cfg, struct err *e)
@@ -256,6 +265,7 @@ int host_open(struct host *h, const struct config *cfg, struct err *e)
 			   .state = -1,
 			   .run = -1,
 			   .lock = -1,
+			   .null = -1,
 			   .group = CG_INIT,
 			   .zygotes = CG_INIT};
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
@@ -295,6 +305,7 @@ void host_close(struct host *h)
 	if (h->lock >= 0)
 		clear_run(h);
 	fd_close(&h->lock);
+	fd_close(&h->null);
 	fd_close(&h->run);
 	fd_close(&h->state);
 	free(h->init_filter);

@@ -28,11 +28,12 @@ struct host {
 	const struct config *cfg;
 	int state, run; /* directories */
 	int lock;	/* RUN/lock, held */
+	int null;	/* /dev/null: standard input of all that is started; ours may be anything */
 	struct cg_host *cgroups;
 	char group_name[HOST_GROUP_MAX];
 	bool has_group;
 	bool peak_resets; /* struct cg_meter's, of all groups here */
-	struct cg group; /* ours, parent of all others */
+	struct cg group;  /* ours, parent of all others */
 	struct cg zygotes;
 	uint32_t n_images;
 	struct launch_image images[LAUNCH_IMAGES_MAX];

@@ -278,6 +278,7 @@ static int start_core(struct launcher *l, struct err *e)
 
 	for (int i = 0; i < CORE_FDS; i++)
 		place.fds[i] = i < CORE_FD_LAUNCHER ? i : -1;
+	place.fds[STDIN_FILENO] = l->host.null;
 	r = core_fds(l, place.fds, e);
 	if (r == 0)
 		r = role_start("core", l->host.core_drop, &place, &l->core, e);

@@ -1,5 +1,6 @@
 /* The daemon's program: options, then the launcher; started by itself, one of the other roles. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -105,12 +106,26 @@ static int run_role(const char *name)
 	return 2;
 }
 
+/* Descriptors 0, 1 and 2 may come closed; the first files opened would then be mistaken for them. */
+static bool have_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	(void)close(fd); /* the first that was not missing */
+	return fd >= 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct config cfg;
 	struct err e = ERR_INIT;
 	int c;
 
+	if (!have_stdio())
+		return EXIT_FAILURE; /* and nowhere to say so */
 	log_open("runtimed", LOG_INFO);
 	config_init(&cfg);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {

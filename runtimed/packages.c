@@ -145,7 +145,7 @@ static int start_worker(struct job *j, struct err *e)
 	if (r < 0)
 		return r;
 	memcpy(place.fds,
-	       (int[]){STDIN_FILENO, STDERR_FILENO, STDERR_FILENO, j->package, dir, theirs, job},
+	       (int[]){l->host.null, STDERR_FILENO, STDERR_FILENO, j->package, dir, theirs, job},
 	       (UNPACK_FD_JOB + 1) * sizeof(int));
 	j->deadline_us = clk_now_us() + UNPACK_DEADLINE_US;
 	r = role_start("unpack", d, &place, &j->proc, e);

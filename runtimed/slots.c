@@ -389,7 +389,7 @@ static int exec_python(struct slot *s, int net, const int theirs[3], struct err 
 		.group = &s->group,
 		.net_ns = net,
 		.n_fds = GUEST_FD_DROP + 1,
-		.fds = {STDIN_FILENO, theirs[2], theirs[2], theirs[1], theirs[0], drop},
+		.fds = {s->l->host.null, theirs[2], theirs[2], theirs[1], theirs[0], drop},
 	};
 	int r = drop < 0 ? err_errno(e, "memfd_create")
 			 : file_write_all(drop, s->l->host.function_drop,

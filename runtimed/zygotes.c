@@ -237,7 +237,7 @@ static int execute(struct zygote *z, int sock, struct err *e)
 		return r;
 	plan_zygote(z->l, z->image, &plan, mounts);
 	place.net_ns = net;
-	memcpy(place.fds, (int[]){STDIN_FILENO, STDERR_FILENO, STDERR_FILENO, sock},
+	memcpy(place.fds, (int[]){z->l->host.null, STDERR_FILENO, STDERR_FILENO, sock},
 	       4 * sizeof(int));
 	return sbx_start(&plan, &place, &z->proc, e);
 }

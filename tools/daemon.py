@@ -153,8 +153,9 @@ def end_with_parent():
 class Daemon:
     mains = set()  # main processes, all that were ever started: waited for by Popen
 
-    def __init__(self, config="", start=True):
-        """config: lines of the configuration file, beside the directories."""
+    def __init__(self, config="", start=True, wrap=()):
+        """config: lines of the configuration file, beside the directories; wrap: goes before the command."""
+        self.wrap = wrap
         self.base = tempfile.mkdtemp(prefix="runtimed-")
         os.chmod(self.base, 0o755)
         self.state, self.run = self.base + "/state", self.base + "/run"
@@ -180,15 +181,17 @@ class Daemon:
 
     # --- life ---
 
+    def command(self):
+        return [*self.wrap, bin_dir() + "/runtimed", "--state", self.state, "--run", self.run,
+                "--config", self.config]
+
     def start(self):
-        command = [bin_dir() + "/runtimed", "--state", self.state, "--run", self.run,
-                   "--config", self.config]
         try:
             with open(self.errors, "ab") as log:
-                self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                 start_new_session=True, preexec_fn=end_with_parent)
         except OSError as e:
-            raise StartError(f"{command[0]}: {e.strerror}")
+            raise StartError(f"{self.command()[0]}: {e.strerror}")
         Daemon.mains.add(self.process.pid)
         deadline = time.monotonic() + START_SECONDS
         while not self.is_ready():
