@@ -188,6 +188,17 @@ static void on_term(uv_signal_t *h, int number)
 	front_stop(m->core.front, on_front_stopped, m);
 }
 
+/* SIGTERM waits from the first moment on until it can be caught. */
+static void hold_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	(void)sigprocmask(how, &set, NULL);
+}
+
 static void watch_signals(struct main *m)
 {
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -197,6 +208,7 @@ static void watch_signals(struct main *m)
 	m->term.data = m->interrupt.data = m->drain_timer.data = m;
 	(void)uv_signal_start(&m->term, on_term, SIGTERM);
 	(void)uv_signal_start(&m->interrupt, on_term, SIGINT);
+	hold_signals(SIG_UNBLOCK);
 }
 
 /* Durable first; then free, in reverse. */
@@ -232,6 +244,7 @@ int core_main(void)
 	struct err e = ERR_INIT;
 	int r = m ? 0 : err_set(&e, ENOMEM, "core");
 
+	hold_signals(SIG_BLOCK);
 	log_open("runtimed[core]", LOG_INFO);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
 		if ((r = steps[i].run(m, &e)) < 0)

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -30,14 +29,19 @@
 #define TIDY_FILES     64
 #define END_MAX_US     (10 * CLK_US_PER_SEC)
 
+/* A core that reads nothing for so long is a dead one; its queue holds hundreds of messages. */
+#define CORE_SEND_SECONDS 5
+
 void launcher_send(struct launcher *l, const void *msg, size_t size, const int *fds, size_t n_fds)
 {
 	struct err e = ERR_INIT;
 
 	if (l->core_sock < 0)
 		return;
+	if (sock_send(l->core_sock, msg, size, fds, n_fds, &e) == 0)
+		return;
 	/* A core that is gone is no error here: its pidfd ends the daemon. */
-	if (sock_send(l->core_sock, msg, size, fds, n_fds, &e) < 0 && e.code != EPIPE)
+	if (e.code != EPIPE && e.code != ECONNRESET)
 		launcher_fail(l, &e);
 }
 
@@ -134,7 +138,9 @@ static void on_core_exit(void *arg)
 	watch_drop(&l->core_proc_watch);
 	watch_drop(&l->core_watch);
 	fd_close(&l->core_sock);
-	if (status != 0) {
+	/* Ended by our SIGTERM, it had not come to catch it yet: nothing was open, no request was lost. */
+	if (status != 0 &&
+	    !(l->is_stopping && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)) {
 		log_line(LOG_ERROR, "the core ended with status 0x%x", (unsigned int)status);
 		l->exit_status = EXIT_FAILURE;
 	}
@@ -157,16 +163,19 @@ static void on_signal(void *arg)
 
 /* ---- start ---- */
 
-static int open_signals(struct launcher *l, struct err *e)
+/* Before anything is made: from here on SIGTERM waits to be read, and all is undone. */
+static void block_signals(sigset_t *set)
 {
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
-	l->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int open_signals(struct launcher *l, const sigset_t *set, struct err *e)
+{
+	l->signals = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (l->signals < 0)
 		return err_errno(e, "signalfd");
 	return watch_add(l->watches, &l->signal_watch, l->signals, on_signal, l, e);
@@ -218,18 +227,6 @@ static int warm_up(struct launcher *l, struct err *e)
 	return r;
 }
 
-static int memfd_of(const void *data, size_t n, int *ret, struct err *e)
-{
-	_cleanup_fd_ int fd = memfd_create("role", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return err_errno(e, "memfd_create");
-	if (file_write_all(fd, data, n, e) < 0)
-		return -e->code;
-	*ret = fd_steal(&fd);
-	return 0;
-}
-
 static int core_dir(struct launcher *l, int *ret, struct err *e)
 {
 	uid_t uid = (uid_t)l->cfg->core_uid;
@@ -254,10 +251,14 @@ static void send_hello(struct launcher *l)
 static int core_fds(struct launcher *l, int *fds, struct err *e)
 {
 	const struct config *cfg = l->cfg;
+	const struct timeval patience = {.tv_sec = CORE_SEND_SECONDS};
 	int r = sock_pair(SOCK_SEQPACKET, &l->core_sock, &fds[CORE_FD_LAUNCHER], e);
 
+	if (r == 0 &&
+	    setsockopt(l->core_sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)))
+		r = err_errno(e, "set send timeout");
 	if (r == 0)
-		r = memfd_of(cfg, sizeof(*cfg), &fds[CORE_FD_CONFIG], e);
+		r = file_in_memory("config", cfg, sizeof(*cfg), &fds[CORE_FD_CONFIG], e);
 	if (r == 0)
 		r = listen_unix(cfg->run_dir, &fds[CORE_FD_UNIX], e);
 	if (r == 0)
@@ -267,7 +268,8 @@ static int core_fds(struct launcher *l, int *fds, struct err *e)
 	if (r == 0)
 		r = rootkey_open(l->host.state, &fds[CORE_FD_KEY], e);
 	if (r == 0)
-		r = memfd_of(l->host.core_drop, sizeof(*l->host.core_drop), &fds[CORE_FD_DROP], e);
+		r = file_in_memory("drop", l->host.core_drop, sizeof(*l->host.core_drop),
+				   &fds[CORE_FD_DROP], e);
 	return r;
 }
 
@@ -367,14 +369,17 @@ int launcher_main(const struct config *cfg)
 		      .core_sock = -1, .signals = -1
 	    };
 	struct err e = ERR_INIT;
+	sigset_t signals;
 	int r;
 
+	list_init(&l.all_zygotes);
+	block_signals(&signals);
 	raise_nofile();
 	r = host_open(&l.host, cfg, &e);
 	if (r == 0)
 		r = watches_new(&l.watches, &e);
 	if (r == 0)
-		r = open_signals(&l, &e);
+		r = open_signals(&l, &signals, &e);
 	if (r == 0)
 		r = open_parts(&l, &e);
 	if (r == 0)

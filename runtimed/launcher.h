@@ -34,7 +34,8 @@ struct launcher {
 	struct watches *watches;
 	struct netpool net;
 	struct codestore *code;
-	struct zygote *zygotes[LAUNCH_IMAGES_MAX];
+	struct zygote *zygotes[LAUNCH_IMAGES_MAX]; /* the present ones */
+	struct list all_zygotes;		   /* and those to come, and those retired */
 	struct slots *slots;
 	struct packages *packages;
 	/* the core */
@@ -65,8 +66,8 @@ void zygotes_stop(struct launcher *l); /* kill and reap all */
  * Ask the image's zygote to fork into slot's sandbox; slot_spawned() or slot_failed() follows. Waits
  * while the zygote warms up. fds as enum zygote_spawn_fd, borrowed.
  */
-int zygote_spawn(struct launcher *l, uint32_t image, uint32_t slot, const int *fds,
-		 size_t n_fds, const struct zygote **ret_spawner, struct err *e);
+int zygote_spawn(struct launcher *l, uint32_t image, uint32_t slot, const int *fds, size_t n_fds,
+		 const struct zygote **ret_spawner, struct err *e);
 bool zygote_is_ready(const struct launcher *l, uint32_t image);
 
 /* ---- slots.c ---- */

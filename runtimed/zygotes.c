@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +37,7 @@
 
 struct zygote {
 	struct launcher *l;
+	struct list link; /* of all zygotes */
 	uint32_t image;
 	struct sbx_proc proc;
 	int sock;
@@ -59,7 +59,17 @@ static void zygote_forget(struct zygote *z)
 	watch_drop(&z->proc_watch);
 	fd_close(&z->sock);
 	sbx_proc_close(&z->proc);
+	list_del(&z->link);
 	free(z);
+}
+
+static void zygote_end(struct zygote *z)
+{
+	if (z->proc.pid > 0) {
+		(void)kill(z->proc.pid, SIGKILL);
+		(void)waitpid(z->proc.pid, NULL, 0);
+	}
+	zygote_forget(z);
 }
 
 /* A retired one that owes no answer sees its socket close, and exits. */
@@ -140,8 +150,8 @@ static void restart(struct launcher *l, uint32_t image, uint32_t n_tries)
 	if (l->is_stopping)
 		return;
 	if (n_tries > ZYGOTE_TRIES_MAX)
-		err_set(&e, ECHILD, "zygote '%s' died %d times at start", l->host.images[image].name,
-			ZYGOTE_TRIES_MAX);
+		err_set(&e, ECHILD, "zygote '%s' died %d times at start",
+			l->host.images[image].name, ZYGOTE_TRIES_MAX);
 	else if (zygote_start(l, image, &l->zygotes[image], &e) == 0)
 		l->zygotes[image]->n_tries = n_tries;
 	if (e.code)
@@ -199,24 +209,12 @@ static void plan_zygote(struct launcher *l, uint32_t image, struct sbx_plan *p,
 	p->drop.no_new_privs = true;
 }
 
-static int memfd_of(const void *data, size_t n, int *ret, struct err *e)
-{
-	_cleanup_fd_ int fd = memfd_create("drop", MFD_CLOEXEC);
-
-	if (fd < 0)
-		return err_errno(e, "memfd_create");
-	if (file_write_all(fd, data, n, e) < 0)
-		return -e->code;
-	*ret = fd_steal(&fd);
-	return 0;
-}
-
 static int send_setup(struct zygote *z, struct err *e)
 {
 	struct zygote_plain m = {.type = ZYGOTE_SETUP, .at_us = clk_now_us()};
 	const struct sbx_drop *d = z->l->host.function_drop;
 	_cleanup_fd_ int fd = -1;
-	int r = memfd_of(d, sizeof(*d), &fd, e);
+	int r = file_in_memory("drop", d, sizeof(*d), &fd, e);
 
 	return r < 0 ? r : sock_send(z->sock, &m, sizeof(m), &fd, 1, e);
 }
@@ -253,6 +251,7 @@ static int zygote_start(struct launcher *l, uint32_t image, struct zygote **ret,
 	*z = (struct zygote){
 		.l = l, .image = image, .sock = -1, .proc = {-1, -1}
 	    };
+	list_add_tail(&l->all_zygotes, &z->link);
 	z->started_us = clk_now_us();
 	r = sock_pair(SOCK_SEQPACKET, &z->sock, &theirs, e);
 	if (r == 0)
@@ -264,11 +263,7 @@ static int zygote_start(struct launcher *l, uint32_t image, struct zygote **ret,
 	if (r == 0)
 		r = watch_add(l->watches, &z->proc_watch, z->proc.pidfd, on_exit_of, z, e);
 	if (r < 0) {
-		if (z->proc.pid > 0) {
-			(void)kill(z->proc.pid, SIGKILL);
-			(void)waitpid(z->proc.pid, NULL, 0);
-		}
-		zygote_forget(z);
+		zygote_end(z);
 		return err_wrap(e, "start zygote '%s'", l->host.images[image].name);
 	}
 	*ret = z;
@@ -284,22 +279,11 @@ int zygotes_start(struct launcher *l, struct err *e)
 	return r;
 }
 
-static void end_one(struct zygote *z)
-{
-	if (!z)
-		return;
-	end_one(z->successor);
-	(void)kill(z->proc.pid, SIGKILL);
-	(void)waitpid(z->proc.pid, NULL, 0);
-	zygote_forget(z);
-}
-
 void zygotes_stop(struct launcher *l)
 {
-	for (uint32_t i = 0; i < l->host.n_images; i++) {
-		end_one(l->zygotes[i]);
-		l->zygotes[i] = NULL;
-	}
+	list_for_each (pos, &l->all_zygotes)
+		zygote_end(container_of(pos, struct zygote, link));
+	memset(l->zygotes, 0, sizeof(l->zygotes));
 }
 
 bool zygote_is_ready(const struct launcher *l, uint32_t image)
@@ -319,8 +303,8 @@ static void maybe_rotate(struct zygote *z)
 		log_err(&e); /* the present one still serves */
 }
 
-int zygote_spawn(struct launcher *l, uint32_t image, uint32_t slot, const int *fds,
-		 size_t n_fds, const struct zygote **ret_spawner, struct err *e)
+int zygote_spawn(struct launcher *l, uint32_t image, uint32_t slot, const int *fds, size_t n_fds,
+		 const struct zygote **ret_spawner, struct err *e)
 {
 	struct zygote_spawn m = {.type = ZYGOTE_SPAWN, .slot = slot};
 	struct zygote *z = l->zygotes[image];

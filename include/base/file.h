@@ -42,6 +42,9 @@ int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t
 /* All bytes to fd, whatever write(2) takes at a time. */
 int file_write_all(int fd, const void *data, size_t n, struct err *e);
 
+/* A file without a place (memfd_create(2)) that holds these bytes; name is for /proc. */
+int file_in_memory(const char *name, const void *data, size_t n, int *ret_fd, struct err *e);
+
 /*
  * Remove name beneath dirfd and all below it, never following a symlink nor crossing a mount.
  * A missing name is success.

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -124,6 +125,19 @@ int file_write_all(int fd, const void *data, size_t n, struct err *e)
 		n -= (size_t)w;
 	}
 	return 0;
+}
+
+int file_in_memory(const char *name, const void *data, size_t n, int *ret_fd, struct err *e)
+{
+	_cleanup_fd_ int fd = memfd_create(name, MFD_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return err_errno(e, "memfd_create");
+	r = file_write_all(fd, data, n, e);
+	if (r == 0)
+		*ret_fd = fd_steal(&fd);
+	return r;
 }
 
 int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t mode,
