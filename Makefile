@@ -105,7 +105,7 @@ $(B)/tap/unit/%.tap: $(B)/tests/unit/%
 $(B)/tap/priv/%.tap: $(B)/tests/priv/% $(B)/tests/probe | $(PROGRAMS)
 	@tools/tap-run $@ $<
 $(B)/tap/e2e/%.tap: tests/e2e/% $(PROGRAMS) $(B)/guest/_guest.so $(B)/tools/bench_load \
-		tools/daemon.py $(wildcard tests/e2e/lib.py) | image
+		tools/daemon.py $(wildcard tests/e2e/lib.py tests/e2e/functions/*/*.py) | image
 	@BIN=$(CURDIR)/$(B)/bin tools/tap-run $@ $<
 $(B)/tap/unified.tap: $(PROGRAMS) $(PRIV) $(B)/tests/probe tools/uml-run
 	@tools/tap-run $@ tools/uml-run $(B)

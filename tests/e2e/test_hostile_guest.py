@@ -1,0 +1,172 @@
+#!/usr/bin/python3.11
+"""A guest that lies to the daemon or leaves things behind harms its own call alone.
+
+Each case calls functions/liar/app.py once. Meanwhile and afterwards another tenant's function is served, the
+liar's next call works, and where it lied its instance is gone, with all its processes.
+"""
+import os
+import re
+import sys
+import threading
+import time
+
+import lib
+from daemon import links, tree
+from lib import call, deploy, invoke, read, wait_for
+
+CODE = os.path.join(lib.ROOT, "tests/e2e/functions/liar")
+SERVED_WITHIN_MS = 2000
+TIMEOUT_S = 1
+UID_BASE, IDS, FUNCTION_UID = 1000000000, 65536, 1000
+
+
+class Healthy:
+    """Another tenant's calls, one after the other."""
+
+    def __init__(self, d):
+        self.d, self.over, self.n, self.wrong, self.slowest_ms = d, threading.Event(), 0, [], 0
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        while not self.over.wait(0.002):
+            begin = time.monotonic()
+            answer = invoke(self.d, "healthy", {"n": self.n})
+            if answer.outcome != "ok" or answer.reply != {"n": self.n}:
+                self.wrong.append((answer.outcome, answer.body[:200]))
+            self.slowest_ms = max(self.slowest_ms, (time.monotonic() - begin) * 1000)
+            self.n += 1
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        assert self.n > 0 and not self.wrong, self.wrong[:3]
+        assert self.slowest_ms < SERVED_WITHIN_MS, f"a healthy call took {self.slowest_ms:.0f} ms"
+
+
+def users(d, function_range=None):
+    """Processes of functions as the host sees them: {pid: range of ids}."""
+    found = {}
+    for pid in tree(d.process.pid):
+        uid = re.search(r"^Uid:\t(\d+)", read(f"/proc/{pid}/status") or "", re.M)
+        if uid and int(uid[1]) >= UID_BASE and (int(uid[1]) - UID_BASE) % IDS == FUNCTION_UID:
+            found[pid] = (int(uid[1]) - UID_BASE) // IDS
+    return found if function_range is None else [p for p, r in found.items() if r == function_range]
+
+
+def instance_of(d, name):
+    """The range of ids of the instance that serves this function, alone in doing so."""
+    before = set(users(d).values())
+    assert invoke(d, name, {"do": "nothing"}).reply == "mine"
+    new = set(users(d).values()) - before
+    assert len(new) == 1, (before, new)
+    return new.pop()
+
+
+def fresh_liar(d, name):
+    call(d, "deploy", name, "--code", CODE, "--handler", "app.handler", "--timeout", str(TIMEOUT_S), "--memory", "512")
+    return instance_of(d, name)
+
+
+def next_instance(d, name, where):
+    """When the one there has ended: before that, its late frames could be the answer to its next call."""
+    wait_for(lambda: not users(d, where), "the end of its processes", 5)
+    return instance_of(d, name)
+
+
+def tester(do, outcomes, is_gone, reply=None, what=""):
+    def test(d):
+        name = do.replace("_", "-")
+        with Healthy(d):
+            where = fresh_liar(d, name)
+            answer = invoke(d, name, {"do": do})
+            assert answer.outcome in outcomes, (answer.outcome, answer.body[:200])
+            assert reply is None or answer.reply == reply, answer.body[:200]
+            if is_gone:
+                wait_for(lambda: not users(d, where), "the end of its processes", 5)
+            else:
+                assert users(d, where)
+            assert invoke(d, name, {"do": "nothing"}).reply == "mine"
+    test.__name__ = f"a_guest_that_{what or do}_harms_itself_alone"
+    return test
+
+
+def the_healthy_function_works(d):
+    deploy(d, "healthy", "def handler(event, context): return event")
+    assert invoke(d, "healthy", {"n": 1}).reply == {"n": 1}
+
+
+def cpu_ticks(pid):
+    fields = (read(f"/proc/{pid}/stat") or ") ").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12]) if fields else None
+
+
+def daemons_that_outlive_the_reply_do_not_run(d):
+    where = fresh_liar(d, "lazy")
+    assert invoke(d, "lazy", {"do": "leaves_daemons"}).reply == "mine"
+    pids = users(d, where)
+    assert len(pids) == 4, pids
+
+    def rest():
+        before = [cpu_ticks(p) for p in pids]
+        time.sleep(0.2)
+        return None not in before and before == [cpu_ticks(p) for p in pids]
+    wait_for(rest, "their rest", 5)
+    assert invoke(d, "lazy", {"do": "nothing"}).reply == "mine"
+    assert sorted(users(d, where)) == sorted(pids)
+
+
+def descriptors_sent_to_the_daemon_do_not_stay_there(d):
+    def held():
+        functions = users(d)
+        return sum(len(links(f"/proc/{p}/fd")) for p in tree(d.process.pid) if p not in functions)
+    where, before = fresh_liar(d, "attach"), held()
+    for _ in range(3):
+        assert invoke(d, "attach", {"do": "descriptors_attached"}).reply == "attached"
+        where = next_instance(d, "attach", where)
+    wait_for(lambda: held() < before + 200, "their end", 5)
+
+
+def a_guest_that_lies_about_its_times_pays_for_the_time_it_took(d):
+    where = fresh_liar(d, "liar")
+    for do in ("no_time_at_all", "all_time_there_is"):
+        answer = invoke(d, "liar", {"do": do})
+        assert answer.outcome == "ok" and answer.reply == "quick", answer.body[:200]
+        assert 200 <= answer.report["billed_ms"] <= 1000 * TIMEOUT_S, answer.report
+        where = next_instance(d, "liar", where)
+
+
+BROKEN = ("exit",)
+CASES = [
+    tester("garbage", BROKEN, True, what="writes_garbage"),
+    tester("huge_header", BROKEN, True, what="announces_a_huge_frame"),
+    tester("second_ready", BROKEN, True, what="is_ready_twice"),
+    tester("late_init_error", BROKEN, True, what="fails_to_start_when_it_has_started"),
+    tester("request_of_its_own", BROKEN, True, what="sends_a_request"),
+    tester("short_result", BROKEN, True, what="sends_a_result_without_a_head"),
+    tester("half_a_frame", ("timeout",), True, what="sends_half_a_frame"),
+    tester("drips", ("timeout",), True, what="sends_a_byte_at_a_time"),
+    tester("early_result", ("ok",), True, "early", "answers_before_it_is_done"),
+    tester("two_results", ("ok",), True, "first", "answers_twice"),
+    tester("strange_status", ("user_error",), True, "strange", "answers_with_an_unknown_status"),
+    tester("closes_data", BROKEN, True, what="closes_its_stream"),
+    tester("closes_output", ("ok",), False, "mine", "closes_its_output"),
+    tester("stops_reading", ("ok",), True, "mine", "hangs_up_after_its_answer"),
+    tester("stops_itself", ("timeout",), True, what="stops_itself"),
+    tester("kills_pid_1", ("ok",), False, "mine", "kills_pid_1"),
+    tester("kills_all", ("ok",), False, "mine", "kills_all_it_can"),
+    tester("kills_group", BROKEN, True, what="kills_its_group"),
+    tester("daemons_and_no_end", ("timeout",), True, what="leaves_daemons_and_does_not_end"),
+    tester("heir_of_the_stream", BROKEN, True, what="leaves_its_stream_to_a_daemon"),
+    tester("heir_who_answers", ("ok",), True, "heir", "lets_a_daemon_answer"),
+    tester("forks_and_dies", BROKEN, True, what="forks_and_dies_again_and_again"),
+    tester("dies_when_idle", ("ok",), True, "mine", "dies_when_idle"),
+]
+
+if __name__ == "__main__":
+    sys.exit(lib.run([the_healthy_function_works, *CASES, daemons_that_outlive_the_reply_do_not_run,
+                      descriptors_sent_to_the_daemon_do_not_stay_there,
+                      a_guest_that_lies_about_its_times_pays_for_the_time_it_took]))
