@@ -5,7 +5,7 @@
  *	launcher.c   start order, the loop, messages of the core
  *	host.c       what is made once: directories, groups, mounts, policies
  *	zygotes.c    one zygote per image: start, spawn, rotate
- *	slots.c      one sandbox each: build, park, take, end
+ *	slots.c      one sandbox each; slot.h says how: slot_build.c, slot_take.c, slot_end.c
  *	netpool.c    network namespaces ahead of time
  *	packages.c   unpack workers
  *	role.c       starting a process of our own program

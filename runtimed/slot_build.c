@@ -1,0 +1,223 @@
+/*
+ * Building a slot: its group, its sandbox with pid 1, the lines to its process, and that process itself,
+ * forked by the zygote or executed. See slot.h.
+ */
+#include "runtimed/slot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sock.h"
+#include "runtimed/guest.h"
+#include "runtimed/zygote.h"
+
+/* Until it is taken, a child gets this; a process is never in a group without limits. */
+#define PARKED_MEMORY_BYTES (UINT64_C(256) << 20)
+#define PARKED_PIDS	    16
+
+static int plan_of(struct launcher *l, uint32_t image, struct sbx_plan **ret, struct err *e)
+{
+	struct sbx_function f = {
+		.image_root = l->host.image_path[image],
+		.dev_root = l->host.dev_path,
+		.stage = l->host.stage_path,
+		.uid_base = (uint32_t)l->cfg->uid_base,
+		.scratch_bytes = SLOT_TMP_BYTES,
+		.filter = l->host.init_filter,
+	};
+
+	if (!l->slots->plan[image]) {
+		int r = sbx_plan_for_function(&f, &l->slots->plan[image], e);
+
+		if (r < 0)
+			return r;
+	}
+	*ret = l->slots->plan[image];
+	return 0;
+}
+
+static int make_group(struct slot *s, struct err *e)
+{
+	struct cg_limits limits = {
+		.memory_bytes = PARKED_MEMORY_BYTES, .swap_off = true, .pids_max = PARKED_PIDS};
+	int r;
+
+	(void)snprintf(s->group_name, sizeof(s->group_name), "i%" PRIu32, s->index);
+	r = cg_create(&s->l->host.group, s->group_name, &s->group, e);
+	if (r < 0)
+		return r;
+	s->has_group = true;
+	return cg_limit(&s->group, &limits, e);
+}
+
+/* The sandbox itself: one plan per image, with this slot's ids and size written into it. */
+static int make_sandbox(struct slot *s, int net, struct err *e)
+{
+	struct sbx_place place = {.group = &s->group, .net_ns = net};
+	struct sbx_plan *plan = NULL;
+	int r = plan_of(s->l, s->image, &plan, e);
+
+	if (r < 0)
+		return r;
+	sbx_plan_set_instance(plan, (uint32_t)s->l->cfg->uid_base + s->index * SBX_FUNCTION_IDS,
+			      s->tmp_bytes);
+	r = sbx_start(plan, &place, &s->init, e);
+	if (r == 0)
+		r = watch_add(s->l->watches, &s->init_watch, s->init.pidfd, slot_on_init_exit, s,
+			      e);
+	return r;
+}
+
+static int set_nonblocking(int fd, struct err *e)
+{
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(e, "set non-blocking");
+	return 0;
+}
+
+/* The three lines to the process: control and data sockets, log pipe. theirs[] as in SPAWN_FD_*. */
+static int make_lines(struct slot *s, int theirs[3], struct err *e)
+{
+	int r = sock_pair(SOCK_SEQPACKET, &s->control, &theirs[0], e), p[2];
+
+	if (r == 0)
+		r = sock_pair(SOCK_STREAM, &s->data, &theirs[1], e);
+	if (r == 0 && pipe2(p, O_CLOEXEC) < 0)
+		r = err_errno(e, "pipe");
+	if (r < 0)
+		return r;
+	s->log = p[0];
+	theirs[2] = p[1];
+	r = set_nonblocking(s->data, e);
+	return r < 0 ? r : set_nonblocking(s->log, e);
+}
+
+static int ask_zygote(struct slot *s, int net, const int theirs[3], struct err *e)
+{
+	int fds[SPAWN_FDS + CG_HIERARCHIES] = {
+		[SPAWN_FD_INIT] = s->init.pidfd,
+		[SPAWN_FD_NET] = net,
+		[SPAWN_FD_CGROUP] = cg_clone_fd(&s->group),
+		[SPAWN_FD_CONTROL] = theirs[0],
+		[SPAWN_FD_DATA] = theirs[1],
+		[SPAWN_FD_LOG] = theirs[2],
+	};
+
+	int n = 0, r = cg_tasks_open(&s->group, fds + SPAWN_FDS, &n, e);
+
+	if (r == 0)
+		r = zygote_spawn(s->l, s->image, s->index, fds, (size_t)(SPAWN_FDS + n),
+				 &s->spawner, e);
+	while (n > 0)
+		fd_close(&fds[SPAWN_FDS + --n]);
+	return r;
+}
+
+/* No zygote: a python of its own, which speaks the child's half from PARKED on. */
+static int exec_python(struct slot *s, int net, const int theirs[3], struct err *e)
+{
+	static const char *const env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp",
+					  "OPENBLAS_NUM_THREADS=1", NULL};
+	const char *const argv[] = {s->l->host.python[s->image], "-I", "-B",
+				    "/usr/lib/runtimed/exec.py", NULL};
+	_cleanup_fd_ int drop = memfd_create("drop", MFD_CLOEXEC);
+	struct sbx_place place = {
+		.group = &s->group,
+		.net_ns = net,
+		.n_fds = GUEST_FD_DROP + 1,
+		.fds = {s->l->host.null, theirs[2], theirs[2], theirs[1], theirs[0], drop},
+	};
+	int r = drop < 0 ? err_errno(e, "memfd_create")
+			 : file_write_all(drop, s->l->host.function_drop,
+					  sizeof(*s->l->host.function_drop), e);
+
+	if (r == 0)
+		r = sbx_enter(s->init.pidfd, &place, argv, env, &s->child, e);
+	if (r == 0)
+		r = watch_add(s->l->watches, &s->child_watch, s->child.pidfd, slot_on_child_exit, s,
+			      e);
+	if (r == 0)
+		slot_set_state(s, JOINING);
+	return r;
+}
+
+int slot_build(struct slot *s, struct err *e)
+{
+	int theirs[3] = {-1, -1, -1}, r;
+	_cleanup_fd_ int net = -1;
+
+	r = make_group(s, e);
+	if (r == 0)
+		r = netpool_take(&s->l->net, &net, e);
+	if (r == 0)
+		r = make_sandbox(s, net, e);
+	if (r == 0)
+		r = make_lines(s, theirs, e);
+	if (r == 0)
+		r = watch_add(s->l->watches, &s->control_watch, s->control, slot_on_control, s, e);
+	if (r == 0)
+		r = s->way == LAUNCH_EXECED ? exec_python(s, net, theirs, e)
+					    : ask_zygote(s, net, theirs, e);
+	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)
+		fd_close(&theirs[i]);
+	return r;
+}
+
+/* ---- the zygote's answers ---- */
+
+bool slot_waits(const struct launcher *l, uint64_t index, const struct zygote *z)
+{
+	return index < l->slots->n_slots && l->slots->slot[index].spawner == z;
+}
+
+void slot_spawned(struct launcher *l, uint32_t index, pid_t pid, int *pidfd)
+{
+	struct slot *s = &l->slots->slot[index]; /* zygotes.c checked it with slot_waits() */
+	struct err e = ERR_INIT;
+	int r;
+
+	s->spawner = NULL;
+	s->child = (struct sbx_proc){.pid = pid, .pidfd = fd_steal(pidfd)};
+	r = watch_add(l->watches, &s->child_watch, s->child.pidfd, slot_on_child_exit, s, &e);
+	if (s->state == ENDING) { /* stopped meanwhile; the group's kill may have come too early */
+		(void)kill(pid, SIGKILL);
+		return;
+	}
+	if (r < 0) {
+		slot_give_up(s, &e);
+		return;
+	}
+	slot_set_state(s, JOINING);
+	if (s->has_parked)
+		slot_park(s);
+}
+
+void slot_failed(struct launcher *l, uint32_t index, const struct err *e)
+{
+	struct slot *s = &l->slots->slot[index];
+
+	s->spawner = NULL;
+	if (s->state == ENDING)
+		slot_end(s);
+	else
+		slot_give_up(s, e);
+}
+
+void slots_zygote_gone(struct launcher *l, const struct zygote *z)
+{
+	struct err e = ERR_INIT;
+
+	err_set(&e, ECHILD, "the zygote died");
+	for (uint32_t i = 0; i < l->slots->n_slots; i++)
+		if (l->slots->slot[i].spawner == z)
+			slot_failed(l, i, &e);
+}
