@@ -315,7 +315,7 @@ static int loop(struct launcher *l, struct err *e)
 
 	while (r == 0 && !l->is_done) {
 		/* Ahead of time means: only when nobody waits. A pause after a failure ends by timeout. */
-		r = watches_turn(l->watches, has_work ? 0 : 1000, e);
+		r = watches_turn(l->watches, has_work ? 0 : slots_idle_ms(l), e);
 		packages_tick(l);
 		has_work = !l->is_stopping && (slots_prepare(l) || tidy(l));
 	}

@@ -90,6 +90,9 @@ void slots_zygote_gone(struct launcher *l, const struct zygote *z);
 /* One unit of work ahead (a waiting child more); false if there is nothing to do. */
 bool slots_prepare(struct launcher *l);
 
+/* How long to wait for events before slots_prepare() may have something to do again. */
+int slots_idle_ms(const struct launcher *l);
+
 /* Kill everything; true once nothing is left. */
 bool slots_end(struct launcher *l);
 
