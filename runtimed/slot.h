@@ -60,7 +60,8 @@ struct slots {
 	struct list parked[LAUNCH_IMAGES_MAX];
 	struct slot *slot; /* n_slots of them */
 	struct sbx_plan *plan[LAUNCH_IMAGES_MAX];
-	uint64_t prepare_after_us;
+	uint64_t pause_until_us; /* after a failed preparation */
+	uint64_t quiet_until_us; /* after a start */
 };
 
 /* SPAWNING or JOINING. */

@@ -40,7 +40,7 @@ static void note_bad_preparation(struct slot *s)
 {
 	if (s->l->is_stopping)
 		return;
-	s->l->slots->prepare_after_us = clk_now_us() + PREPARE_PAUSE_US;
+	s->l->slots->pause_until_us = clk_now_us() + PREPARE_PAUSE_US;
 	log_line(LOG_ERROR, "prepare '%s': %s", s->l->host.images[s->image].name,
 		 s->err.code ? s->err.text : "the waiting child died");
 }

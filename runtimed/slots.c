@@ -11,6 +11,12 @@
 /* Waiting children are made a few at a time, so that a burst of starts is not kept waiting by them. */
 #define BUILDING_MAX 4
 
+/*
+ * Nothing is made ahead while a start is under way, which would compete with it for the processors: not
+ * before so long after the last one, unless fewer than half of the children are left.
+ */
+#define PREPARE_QUIET_US (4 * CLK_US_PER_MS)
+
 /* ---- open and close ---- */
 
 int slots_open(struct launcher *l, struct err *e)
@@ -143,6 +149,7 @@ void slots_start(struct launcher *l, const struct launch_start *m)
 	s->has_start = true;
 	s->start = *m;
 	s->received_us = clk_now_us();
+	l->slots->quiet_until_us = s->received_us + PREPARE_QUIET_US;
 	if (s->state == PARKED)
 		slot_take(s);
 	else if (is_new && s->way == LAUNCH_FORKED && !zygote_is_ready(l, m->image))
@@ -181,18 +188,29 @@ void slots_zygote_ready(struct launcher *l, uint32_t image)
 	}
 }
 
+static bool wants_child(const struct launcher *l, uint32_t image, uint64_t now)
+{
+	const struct slots *ss = l->slots;
+	uint32_t n = ss->n_parked[image] + ss->n_building[image];
+
+	if (!zygote_is_ready(l, image) || ss->n_building[image] >= BUILDING_MAX ||
+	    n >= l->cfg->prefork_children)
+		return false;
+	return now >= ss->quiet_until_us || n < l->cfg->prefork_children / 2;
+}
+
 bool slots_prepare(struct launcher *l)
 {
 	struct slots *ss = l->slots;
 	struct err e = ERR_INIT;
+	uint64_t now = clk_now_us();
 
-	if (clk_now_us() < ss->prepare_after_us)
+	if (now < ss->pause_until_us)
 		return false;
 	for (uint32_t i = 0; i < l->host.n_images; i++) {
 		struct slot *s;
 
-		if (!zygote_is_ready(l, i) || ss->n_building[i] >= BUILDING_MAX ||
-		    ss->n_parked[i] + ss->n_building[i] >= l->cfg->prefork_children)
+		if (!wants_child(l, i, now))
 			continue;
 		s = slot_get(l, i, LAUNCH_PREFORKED, SLOT_TMP_BYTES);
 		if (!s)
@@ -201,7 +219,13 @@ bool slots_prepare(struct launcher *l)
 			slot_give_up(s, &e);
 		return true;
 	}
-	return netpool_refill(&l->net, &e) == 0;
+	return now >= ss->quiet_until_us && netpool_refill(&l->net, &e) == 0;
+}
+
+int slots_idle_ms(const struct launcher *l)
+{
+	return clk_now_us() < l->slots->quiet_until_us ? (int)(PREPARE_QUIET_US / CLK_US_PER_MS) + 1
+						       : 1000;
 }
 
 bool slots_end(struct launcher *l)
