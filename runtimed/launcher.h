@@ -27,6 +27,7 @@ struct codestore;
 struct packages;
 struct slots;
 struct zygote;
+struct zygote_spawn;
 
 struct launcher {
 	const struct config *cfg;
@@ -66,8 +67,8 @@ void zygotes_stop(struct launcher *l); /* kill and reap all */
  * Ask the image's zygote to fork into slot's sandbox; slot_spawned() or slot_failed() follows. Waits
  * while the zygote warms up. fds as enum zygote_spawn_fd, borrowed.
  */
-int zygote_spawn(struct launcher *l, uint32_t image, uint32_t slot, const int *fds, size_t n_fds,
-		 const struct zygote **ret_spawner, struct err *e);
+int zygote_spawn(struct launcher *l, uint32_t image, const struct zygote_spawn *m, const int *fds,
+		 size_t n_fds, const struct zygote **ret_spawner, struct err *e);
 bool zygote_is_ready(const struct launcher *l, uint32_t image);
 
 /* ---- slots.c ---- */

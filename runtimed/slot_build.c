@@ -112,10 +112,12 @@ static int ask_zygote(struct slot *s, int net, const int theirs[3], struct err *
 		[SPAWN_FD_LOG] = theirs[2],
 	};
 
+	const struct zygote_spawn m = {
+		.type = ZYGOTE_SPAWN, .is_wanted = s->has_start, .slot = s->index};
 	int n = 0, r = cg_tasks_open(&s->group, fds + SPAWN_FDS, &n, e);
 
 	if (r == 0)
-		r = zygote_spawn(s->l, s->image, s->index, fds, (size_t)(SPAWN_FDS + n),
+		r = zygote_spawn(s->l, s->image, &m, fds, (size_t)(SPAWN_FDS + n),
 				 &s->spawner, e);
 	while (n > 0)
 		fd_close(&fds[SPAWN_FDS + --n]);

@@ -303,16 +303,15 @@ static void maybe_rotate(struct zygote *z)
 		log_err(&e); /* the present one still serves */
 }
 
-int zygote_spawn(struct launcher *l, uint32_t image, uint32_t slot, const int *fds, size_t n_fds,
-		 const struct zygote **ret_spawner, struct err *e)
+int zygote_spawn(struct launcher *l, uint32_t image, const struct zygote_spawn *m, const int *fds,
+		 size_t n_fds, const struct zygote **ret_spawner, struct err *e)
 {
-	struct zygote_spawn m = {.type = ZYGOTE_SPAWN, .slot = slot};
 	struct zygote *z = l->zygotes[image];
 	int r;
 
 	if (!zygote_is_ready(l, image))
 		return err_set(e, EAGAIN, "zygote '%s' is not ready", l->host.images[image].name);
-	r = sock_send(z->sock, &m, sizeof(m), fds, n_fds, e);
+	r = sock_send(z->sock, m, sizeof(*m), fds, n_fds, e);
 	if (r == 0) {
 		z->n_forks++;
 		z->n_asked++;

@@ -95,8 +95,8 @@ enum zygote_outcome { ZYGOTE_E_EOF = 1, ZYGOTE_E_CHILD = 2 };
 
 /*
  * Serve SPAWNs. Returns ZYGOTE_E_EOF in the zygote when the launcher closed the socket, and
- * ZYGOTE_E_CHILD in each child once it is sealed. prepare (borrowed) is called without arguments in each
- * child just before it parks. Needs the interpreter lock and one thread. -EPROTO on a message that must
+ * ZYGOTE_E_CHILD in each child once it is sealed. prepare (borrowed) is called in each child just before it
+ * parks, with True if a start waits for it already. Needs the interpreter lock and one thread. -EPROTO on a message that must
  * not be.
  */
 int zygote_serve(const struct zygote *z, PyObject *prepare, struct child_times *ret_times,

@@ -6,7 +6,7 @@
  *		zygote_ready(failure)		say READY, or why not (text)
  *		zygote_serve(prepare) -> times | None
  *						fork children; None in the zygote at its end, times in
- *						a child, after prepare() was called and it was sealed
+ *						a child, after prepare(is_wanted) was called and it was sealed
  * Exec'ed	park(began_us) -> times		a child's half from PARKED on
  * Instance	init() -> str | None		the GUEST_INIT object; None = the core is gone
  *		ready(times, import_us, imported_us)

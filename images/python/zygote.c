@@ -103,10 +103,18 @@ static pid_t fork_into(const struct zygote *z, int cgroup, int *ret_pidfd, struc
 	return pid;
 }
 
+/* One message of the launcher. */
+struct request {
+	union zygote_message m;
+	size_t size;
+	int fds[SPAWN_FDS_MAX];
+	size_t n_fds;
+};
+
 /* Whatever can be done before somebody waits for it. A Python error becomes the child's error. */
-static int prepare_to_park(PyObject *prepare, struct err *e)
+static int prepare_to_park(PyObject *prepare, bool is_wanted, struct err *e)
 {
-	PyObject *type, *value, *trace, *done = PyObject_CallNoArgs(prepare);
+	PyObject *type, *value, *trace, *done = PyObject_CallOneArg(prepare, is_wanted ? Py_True : Py_False);
 	PyObject *text = NULL;
 
 	if (done) {
@@ -124,7 +132,7 @@ static int prepare_to_park(PyObject *prepare, struct err *e)
  * Python's hooks and the preparation run once the child is in all its groups: the pages they write are the
  * instance's. What is before them uses no Python.
  */
-static void become_child(const struct zygote *z, const int *fds, size_t n_fds, PyObject *prepare,
+static void become_child(const struct zygote *z, const struct request *q, PyObject *prepare,
 			 struct child_times *t)
 {
 	struct err e = ERR_INIT;
@@ -132,10 +140,10 @@ static void become_child(const struct zygote *z, const int *fds, size_t n_fds, P
 	t->forked_us = clk_now_us();
 	(void)syscall(SYS_set_robust_list, z->robust_list,
 		      z->robust_list_size); /* same size: cannot fail */
-	if (child_arrive(fds, n_fds, &e) < 0)
+	if (child_arrive(q->fds, q->n_fds, &e) < 0)
 		child_break(&e);
 	PyOS_AfterFork_Child();
-	if (prepare_to_park(prepare, &e) < 0 || child_park(z->drop, t, &e) < 0)
+	if (prepare_to_park(prepare, q->m.spawn.is_wanted, &e) < 0 || child_park(z->drop, t, &e) < 0)
 		child_break(&e);
 }
 
@@ -165,13 +173,13 @@ static int answer(const struct zygote *z, const struct zygote_spawned *spawned, 
 	return sock_send(ZYGOTE_FD_CONTROL, spawned, sizeof(*spawned), &pidfd, pidfd >= 0, e);
 }
 
-static bool is_spawn(const union zygote_message *m, size_t size, const int *fds, size_t n_fds)
+static bool is_spawn(const struct request *q)
 {
-	if (size != sizeof(m->spawn) || m->type != ZYGOTE_SPAWN || n_fds < SPAWN_FDS)
+	if (q->size != sizeof(q->m.spawn) || q->m.type != ZYGOTE_SPAWN || q->n_fds < SPAWN_FDS)
 		return false;
 	/* dup3() in the child must not overwrite what it has yet to place. */
-	for (size_t i = 0; i < n_fds; i++)
-		if (fds[i] <= GUEST_FD_CONTROL + 1)
+	for (size_t i = 0; i < q->n_fds; i++)
+		if (q->fds[i] <= GUEST_FD_CONTROL + 1)
 			return false;
 	return true;
 }
@@ -185,26 +193,25 @@ static void close_all(int *fds, size_t n)
 static int serve_one(const struct zygote *z, PyObject *prepare, struct child_times *t,
 		     struct err *e)
 {
-	union zygote_message m;
 	struct zygote_spawned spawned = {.type = ZYGOTE_SPAWNED};
-	int fds[SPAWN_FDS_MAX];
+	struct request q;
 	_cleanup_fd_ int pidfd = -1;
-	size_t size, n_fds;
-	int r = sock_recv(ZYGOTE_FD_CONTROL, &m, sizeof(m), &size, fds, SPAWN_FDS_MAX, &n_fds, e);
+	int r = sock_recv(ZYGOTE_FD_CONTROL, &q.m, sizeof(q.m), &q.size, q.fds, SPAWN_FDS_MAX,
+			  &q.n_fds, e);
 
 	if (r == SOCK_E_EOF)
 		return ZYGOTE_E_EOF;
 	if (r < 0)
 		return r;
-	if (!is_spawn(&m, size, fds, n_fds))
+	if (!is_spawn(&q))
 		return err_set(e, EPROTO, "message %u of %zu bytes with %zu descriptors, not SPAWN",
-			       m.type, size, n_fds);
-	spawned.slot = m.spawn.slot;
-	if (spawn(z, fds, &spawned, &pidfd) == ZYGOTE_E_CHILD) {
-		become_child(z, fds, n_fds, prepare, t);
+			       q.m.type, q.size, q.n_fds);
+	spawned.slot = q.m.spawn.slot;
+	if (spawn(z, q.fds, &spawned, &pidfd) == ZYGOTE_E_CHILD) {
+		become_child(z, &q, prepare, t);
 		return ZYGOTE_E_CHILD;
 	}
-	close_all(fds, n_fds);
+	close_all(q.fds, q.n_fds);
 	return answer(z, &spawned, pidfd, e);
 }
 
