@@ -10,6 +10,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -105,6 +106,8 @@ static const struct constant {
 	NAMED(S_IFMT),
 	NAMED(S_IFIFO),
 	NAMED(S_IFREG),
+	/* prlimit64 */
+	NAMED(RLIMIT_CORE),
 	/* fcntl */
 	NAMED(F_SETOWN),
 	NAMED(F_SETLEASE),

@@ -53,10 +53,16 @@ static const struct sbx_mount function_mounts[] = {
 	{.kind = SBX_MOUNT_SCRATCH,					   .target = "/tmp",		      .mode = 01777, .attr_set = NO_SUID_DEV										    },
 };
 
-/* Lambda's limits: 1024 descriptors, no core files; the rest is the cgroup's. */
+/*
+ * Lambda's limits: 1024 descriptors, no core files; the rest is the cgroup's.
+ *
+ * A limit of 0 keeps no core from a pipe (core(5)): if the host's core_pattern is one, a program of its root
+ * would read what a tenant made. A limit of 1 ends that too; it is how the kernel stops such a program from
+ * dumping into itself.
+ */
 static const struct sbx_rlimit function_rlimits[] = {
 	{RLIMIT_NOFILE,	1024,  1024 },
-	     {RLIMIT_CORE,	   0,     0    },
+	     {RLIMIT_CORE,	   1,     1    },
 	    {RLIMIT_MEMLOCK,  65536, 65536},
 	{RLIMIT_MSGQUEUE, 0,     0    },
 	     {RLIMIT_RTPRIO,   0,	0	 },

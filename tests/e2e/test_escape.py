@@ -24,7 +24,7 @@ MIB = 1 << 20
 
 # Calls with a condition, and what it makes of arguments of zero.
 ZERO = {"ioctl": "EPERM", "socket": "EAFNOSUPPORT", "socketpair": "EAFNOSUPPORT", "setsockopt": "allow",
-        "clone": "allow", "personality": "allow", "prctl": "EINVAL", "arch_prctl": "EINVAL"}
+        "clone": "allow", "prlimit64": "allow", "personality": "allow", "prctl": "EINVAL", "arch_prctl": "EINVAL"}
 
 # The kernel lets these by every filter: they are its own way back from a probe, and without one they end
 # the caller or fail. And descriptor 0, root's null device, is not the function's to change.
@@ -270,11 +270,14 @@ def nothing_tells_the_host_s_names_and_paths(d):
                 and os.environ[k] == got["env"][k]], got["env"]
 
 
-def core_files_are_off_and_descriptors_limited(d):
+def cores_reach_nobody_and_descriptors_are_limited(d):
+    rlimit_core, rlimit_nofile = 4, 7
     limits = probe(d, "look")["limits"]
-    assert re.search(r"^Max core file size +0 +0 ", limits, re.M), limits
+    assert re.search(r"^Max core file size +1 +1 ", limits, re.M), limits
     assert re.search(r"^Max open files +1024 +1024 ", limits, re.M), limits
     assert re.search(r"^Max msgqueue size +0 +0 ", limits, re.M), limits
+    answers = probe(d, "calls", calls=[[NUMBERS["prlimit64"], 0, r, bytes(16).decode(), 0] for r in (rlimit_core, rlimit_nofile)])
+    assert answers == ["EPERM", "0"], answers
     assert probe(d, "open_many") == [1024, "EMFILE", "done"]
 
 

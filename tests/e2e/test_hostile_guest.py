@@ -119,6 +119,20 @@ def daemons_that_outlive_the_reply_do_not_run(d):
     assert sorted(users(d, where)) == sorted(pids)
 
 
+def groups(pid):
+    """Of the daemon's hierarchies: {controllers: path}."""
+    rows = (line.split(":", 2)[1:] for line in (read(f"/proc/{pid}/cgroup") or "").splitlines())
+    return {k: path for k, path in rows if k in ("", "memory", "cpu", "cpu,cpuacct", "pids")}
+
+
+def daemons_stay_in_the_instance_s_groups(d):
+    where = fresh_liar(d, "grouped")
+    first = groups(users(d, where)[0])
+    assert first and all(f"/{d.cgroup}/" in path for path in first.values()), first
+    assert invoke(d, "grouped", {"do": "leaves_daemons"}).reply == "mine"
+    assert [groups(p) for p in users(d, where)] == [first] * 4
+
+
 def descriptors_sent_to_the_daemon_do_not_stay_there(d):
     def held():
         functions = users(d)
@@ -168,5 +182,5 @@ CASES = [
 
 if __name__ == "__main__":
     sys.exit(lib.run([the_healthy_function_works, *CASES, daemons_that_outlive_the_reply_do_not_run,
-                      descriptors_sent_to_the_daemon_do_not_stay_there,
+                      daemons_stay_in_the_instance_s_groups, descriptors_sent_to_the_daemon_do_not_stay_there,
                       a_guest_that_lies_about_its_times_pays_for_the_time_it_took]))

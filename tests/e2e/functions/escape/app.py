@@ -6,6 +6,7 @@ is one. Nothing here judges: that is test_escape.py's, outside.
 import ctypes
 import errno
 import mmap
+import multiprocessing
 import os
 import random
 import secrets
@@ -15,6 +16,7 @@ import socket
 import sqlite3
 import ssl
 import stat
+import tempfile
 import time
 import uuid
 
@@ -289,7 +291,8 @@ def hold_tmp(event):
 def entropy(event):
     db = sqlite3.connect(":memory:")
     drawn = {"random": random.random(), "uuid1": uuid.uuid1().hex, "uuid4": uuid.uuid4().hex, "urandom": os.urandom(8).hex(),
-             "secrets": secrets.token_hex(8), "ssl": ssl.RAND_bytes(8).hex(),
+             "secrets": secrets.token_hex(8), "node": uuid.getnode(), "temporary": next(tempfile._get_candidate_names()),
+             "key": bytes(multiprocessing.current_process().authkey).hex(), "ssl": ssl.RAND_bytes(8).hex(),
              "sqlite": db.execute("select hex(randomblob(8))").fetchone()[0]}
     try:
         import numpy
