@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "base/file.h"
@@ -133,6 +134,10 @@ static const struct {
 	{SYS_clone, 0x3d0f00, 0, 0, SECCOMP_RET_ALLOW}, /* pthread_create() */
 	{SYS_clone, 0x0000000100000000 | SIGCHLD, 0, 0, SECCOMP_RET_ALLOW},
 	{SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, ERRNO(EPERM)},
+	{SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, ERRNO(EPERM)},
+	{SYS_prlimit64, 0, RLIMIT_NOFILE, 0, SECCOMP_RET_ALLOW},
+	{SYS_prlimit64, 0, RLIMIT_CORE, 0, ERRNO(EPERM)},
+	{SYS_prlimit64, 0, 0x100000000 | RLIMIT_CORE, 0, ERRNO(EPERM)},
 	{SYS_clone, 0x100000000 | CLONE_NEWUSER, 0, 0, ERRNO(EPERM)},
 	{SYS_clone, CLONE_NEWNS, 0, 0, ERRNO(EPERM)},
 	{SYS_clone, CLONE_NEWCGROUP, 0, 0, ERRNO(EPERM)},
