@@ -36,7 +36,7 @@ struct link {
 };
 
 /* Without the launcher there is nothing to serve with, and it reaps us: no undoing here. */
-static _Noreturn void die(const struct err *e)
+static __attribute__((noreturn)) void die(const struct err *e)
 {
 	log_err(e);
 	_exit(EXIT_FAILURE);

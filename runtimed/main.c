@@ -112,7 +112,7 @@ static bool have_stdio(void)
 	int fd;
 
 	do
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	(void)close(fd); /* the first that was not missing */
 	return fd >= 0;

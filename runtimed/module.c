@@ -48,10 +48,11 @@ int module_from_handler(const char *handler, char ret_module[LAUNCH_MODULE_MAX +
 		module[i] = handler[i] == '.' ? '/' : handler[i];
 	module[n] = '\0';
 	if (!module_is_valid(module))
-		return err_set(e, EINVAL,
-			       "handler '%.128s': the module is letters, digits, '_', '-', parts of it "
-			       "divided by '/' or '.'",
-			       handler);
+		return err_set(
+			e, EINVAL,
+			"handler '%.128s': the module is letters, digits, '_', '-', parts of it "
+			"divided by '/' or '.'",
+			handler);
 	memcpy(ret_module, module, n + 1);
 	return 0;
 }

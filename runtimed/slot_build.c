@@ -117,8 +117,7 @@ static int ask_zygote(struct slot *s, int net, const int theirs[3], struct err *
 	int n = 0, r = cg_tasks_open(&s->group, fds + SPAWN_FDS, &n, e);
 
 	if (r == 0)
-		r = zygote_spawn(s->l, s->image, &m, fds, (size_t)(SPAWN_FDS + n),
-				 &s->spawner, e);
+		r = zygote_spawn(s->l, s->image, &m, fds, (size_t)(SPAWN_FDS + n), &s->spawner, e);
 	while (n > 0)
 		fd_close(&fds[SPAWN_FDS + --n]);
 	return r;

@@ -36,14 +36,14 @@ struct child {
 	struct root_state root;
 };
 
-int birth_prepare(struct birth *b, const struct cg *group, struct err *e)
+int child_birth_open(struct birth *b, const struct cg *group, struct err *e)
 {
 	int r = sock_pair(SOCK_SEQPACKET, &b->ours, &b->theirs, e);
 
 	return r == 0 && group ? cg_tasks_open(group, b->tasks, &b->n_tasks, e) : r;
 }
 
-void birth_fini(struct birth *b)
+void child_birth_close(struct birth *b)
 {
 	fd_close(&b->ours);
 	fd_close(&b->theirs);
@@ -51,7 +51,7 @@ void birth_fini(struct birth *b)
 		fd_close(&b->tasks[--b->n_tasks]);
 }
 
-int birth_begin(struct birth *b, struct err *e)
+int child_birth_begin(struct birth *b, struct err *e)
 {
 	fd_close(&b->ours);
 	return sbx_join_groups(b->tasks, b->n_tasks, e);
@@ -81,7 +81,7 @@ int child_descriptors(const int *fds, int n, int *sync, struct err *e)
 
 static int step_groups(struct child *c, struct err *e)
 {
-	return birth_begin(c->birth, e);
+	return child_birth_begin(c->birth, e);
 }
 
 static int step_wait(struct child *c, struct err *e)

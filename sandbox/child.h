@@ -35,15 +35,15 @@ struct birth {
 		.ours = -1, .theirs = -1                                                           \
 	}
 
-/* The parent's part around clone3(). birth_fini() closes all. */
-int birth_prepare(struct birth *b, const struct cg *group, struct err *e);
-void birth_fini(struct birth *b);
+/* The parent's part around clone3(). child_birth_close() closes all. */
+int child_birth_open(struct birth *b, const struct cg *group, struct err *e);
+void child_birth_close(struct birth *b);
 
 /*
  * The first thing in the child: close the parent's end (held here as well, it would never tell that the
  * parent has died) and join the groups.
  */
-int birth_begin(struct birth *b, struct err *e);
+int child_birth_begin(struct birth *b, struct err *e);
 
 /* Never returns. */
 _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place,

@@ -50,7 +50,7 @@ static int clone_there(const struct sbx_place *place, struct sbx_proc *ret, stru
 static int become(int init, const struct sbx_place *place, struct birth *birth, struct err *e)
 {
 	char go;
-	int r = birth_begin(birth, e);
+	int r = child_birth_begin(birth, e);
 
 	if (r == 0 && read(birth->theirs, &go, 1) != 1)
 		r = err_set(e, EPIPE, "the parent is gone");
@@ -131,7 +131,7 @@ int sbx_enter(int init_pidfd, const struct sbx_place *place, const char *const *
 {
 	struct birth birth = BIRTH_INIT;
 	struct sbx_proc p = {.pid = -1, .pidfd = -1};
-	int r = birth_prepare(&birth, place->group, e);
+	int r = child_birth_open(&birth, place->group, e);
 
 	if (r == 0)
 		r = clone_in(init_pidfd, place, &p, e);
@@ -139,7 +139,7 @@ int sbx_enter(int init_pidfd, const struct sbx_place *place, const char *const *
 		run(init_pidfd, place, argv, env, &birth);
 	if (r == 0)
 		r = go_and_wait(&p, &birth, e);
-	birth_fini(&birth);
+	child_birth_close(&birth);
 	if (r == 0)
 		*ret = p;
 	return r;

@@ -166,13 +166,13 @@ int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct
 {
 	struct birth birth = BIRTH_INIT;
 	struct sbx_proc p = {.pid = -1, .pidfd = -1};
-	int r = birth_prepare(&birth, place->group, e);
+	int r = child_birth_open(&birth, place->group, e);
 
 	if (r == 0)
 		r = clone_in_net(plan, place, &birth, &p, e);
 	if (r == 0)
 		r = raise_child(plan, &birth, p.pid, e);
-	birth_fini(&birth);
+	child_birth_close(&birth);
 	if (r < 0) {
 		if (p.pid > 0)
 			kill_and_reap(&p);

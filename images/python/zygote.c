@@ -114,7 +114,8 @@ struct request {
 /* Whatever can be done before somebody waits for it. A Python error becomes the child's error. */
 static int prepare_to_park(PyObject *prepare, bool is_wanted, struct err *e)
 {
-	PyObject *type, *value, *trace, *done = PyObject_CallOneArg(prepare, is_wanted ? Py_True : Py_False);
+	PyObject *type, *value, *trace,
+		*done = PyObject_CallOneArg(prepare, is_wanted ? Py_True : Py_False);
 	PyObject *text = NULL;
 
 	if (done) {
@@ -143,7 +144,8 @@ static void become_child(const struct zygote *z, const struct request *q, PyObje
 	if (child_arrive(q->fds, q->n_fds, &e) < 0)
 		child_break(&e);
 	PyOS_AfterFork_Child();
-	if (prepare_to_park(prepare, q->m.spawn.is_wanted, &e) < 0 || child_park(z->drop, t, &e) < 0)
+	if (prepare_to_park(prepare, q->m.spawn.is_wanted, &e) < 0 ||
+	    child_park(z->drop, t, &e) < 0)
 		child_break(&e);
 }
 

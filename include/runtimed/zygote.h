@@ -64,7 +64,7 @@ struct zygote_plain {
 struct zygote_spawn {
 	uint32_t type;
 	uint32_t is_wanted; /* 1: a start waits for this child; it does nothing ahead */
-	uint64_t slot; /* echoed in SPAWNED */
+	uint64_t slot;	    /* echoed in SPAWNED */
 };
 
 struct zygote_spawned {

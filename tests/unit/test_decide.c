@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "runtimed/decide.h"
 
+/* clang-format off */
 static const struct {
 	const char *what;
 	struct pool_view view;
@@ -48,6 +49,7 @@ static const struct {
 	    .n_queued = 1 },
 	  POOL_THROTTLE },
 };
+/* clang-format on */
 
 START_TEST(verdict_follows_the_counts)
 {
@@ -60,10 +62,14 @@ START_TEST(no_cap_is_ever_passed)
 {
 	for (unsigned int bits = 0; bits < 1u << 12; bits++) {
 		struct pool_view v = {
-			.n_instances = bits & 7, .instances_max = 5,
-			.n_of_function = bits >> 3 & 3, .of_function_max = 3,
-			.n_starting = bits >> 5 & 3, .n_waiting = bits >> 7 & 7,
-			.n_idle_elsewhere = bits >> 10 & 1, .n_queued = bits >> 7 & 7,
+			.n_instances = bits & 7,
+			.instances_max = 5,
+			.n_of_function = bits >> 3 & 3,
+			.of_function_max = 3,
+			.n_starting = bits >> 5 & 3,
+			.n_waiting = bits >> 7 & 7,
+			.n_idle_elsewhere = bits >> 10 & 1,
+			.n_queued = bits >> 7 & 7,
 			.queue_max = 6,
 		};
 		enum pool_verdict verdict = pool_decide(&v);
