@@ -99,6 +99,30 @@ def the_healthy_function_works(d):
     assert invoke(d, "healthy", {"n": 1}).reply == {"n": 1}
 
 
+# Lies that are told while the module is imported: what to run, and the outcome of the call.
+IMPORT_LIES = {
+    "is_ready_twice": ("say(frame(READY, bytes(40)) * 2)", "exit"),
+    "answers_before_it_is_ready": ("say(result(b'1'))", "exit"),
+    "fails_without_words": ("say(frame(INIT_ERROR, b'\\r\\nX-Injected: yes'))", "init_error"),
+    "is_ready_and_dies": ("say(frame(READY, bytes(40))); os._exit(0)", "exit"),
+    "leaves_a_daemon_and_never_ends": ("daemonize(spin)", "init_error"),
+}
+
+
+def import_tester(what, lie, outcome):
+    def test(d):
+        name = "import-" + what.replace("_", "-")
+        code = read(os.path.join(CODE, "app.py")) + f"\n\n{lie}\ntime.sleep(FOR_EVER)\n"
+        deploy(d, name, code, "--timeout", str(TIMEOUT_S))
+        before = set(users(d).values())
+        with Healthy(d):
+            answer = invoke(d, name, {"do": "nothing"})
+        assert answer.outcome == outcome and "X-Injected" not in answer.headers, (answer.outcome, answer.body[:200])
+        wait_for(lambda: set(users(d).values()) <= before, "the end of its processes", 5)
+    test.__name__ = f"a_module_that_{what}_while_it_is_imported_harms_itself_alone"
+    return test
+
+
 def cpu_ticks(pid):
     fields = (read(f"/proc/{pid}/stat") or ") ").rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12]) if fields else None
@@ -181,6 +205,8 @@ CASES = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(lib.run([the_healthy_function_works, *CASES, daemons_that_outlive_the_reply_do_not_run,
+    sys.exit(lib.run([the_healthy_function_works, *CASES,
+                      *[import_tester(what, *lie) for what, lie in IMPORT_LIES.items()], daemons_that_outlive_the_reply_do_not_run,
                       daemons_stay_in_the_instance_s_groups, descriptors_sent_to_the_daemon_do_not_stay_there,
-                      a_guest_that_lies_about_its_times_pays_for_the_time_it_took]))
+                      a_guest_that_lies_about_its_times_pays_for_the_time_it_took],
+                     config="init_timeout = 1s"))
