@@ -22,6 +22,7 @@
 #include "runtimed/codestore.h"
 #include "runtimed/listen.h"
 #include "runtimed/module.h"
+#include "runtimed/proc.h"
 #include "runtimed/role.h"
 #include "runtimed/rootkey.h"
 
@@ -133,9 +134,7 @@ static void on_core_exit(void *arg)
 	struct launcher *l = arg;
 	int status = 0;
 
-	(void)waitpid(l->core.pid, &status, 0);
-	l->core.pid = -1;
-	watch_drop(&l->core_proc_watch);
+	proc_reap(&l->core, &l->core_proc_watch, &status);
 	watch_drop(&l->core_watch);
 	fd_close(&l->core_sock);
 	/* Ended by our SIGTERM, it had not come to catch it yet: nothing was open, no request was lost. */
@@ -289,7 +288,7 @@ static int start_core(struct launcher *l, struct err *e)
 	if (r == 0)
 		r = watch_add(l->watches, &l->core_watch, l->core_sock, on_core, l, e);
 	if (r == 0)
-		r = watch_add(l->watches, &l->core_proc_watch, l->core.pidfd, on_core_exit, l, e);
+		r = proc_watch(l->watches, &l->core_proc_watch, &l->core, on_core_exit, l, e);
 	if (r == 0)
 		send_hello(l);
 	return r;
@@ -340,14 +339,10 @@ static void end_slots(struct launcher *l)
 
 static void undo(struct launcher *l)
 {
-	if (l->core.pid > 0) {
-		(void)kill(l->core.pid, SIGKILL);
-		(void)waitpid(l->core.pid, NULL, 0);
-	}
 	watch_drop(&l->core_proc_watch);
 	watch_drop(&l->core_watch);
+	proc_end(&l->core);
 	fd_close(&l->core_sock);
-	sbx_proc_close(&l->core);
 	if (l->watches)
 		end_slots(l);
 	zygotes_stop(l);

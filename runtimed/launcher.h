@@ -64,9 +64,11 @@ int zygotes_start(struct launcher *l, struct err *e);
 void zygotes_stop(struct launcher *l); /* kill and reap all */
 
 /*
- * Ask the image's zygote to fork into slot's sandbox; slot_spawned() or slot_failed() follows. Waits
- * while the zygote warms up. fds as enum zygote_spawn_fd, borrowed.
+ * Ask the image's zygote to fork into slot's sandbox; slot_spawned(), slot_failed() or
+ * slots_zygote_gone() follows. fds as enum zygote_spawn_fd, borrowed. ZYGOTE_E_GONE: it died or is warming
+ * up; slots_zygote_ready() says when there is one.
  */
+enum zygote_outcome { ZYGOTE_E_GONE = 1 };
 int zygote_spawn(struct launcher *l, uint32_t image, const struct zygote_spawn *m, const int *fds,
 		 size_t n_fds, const struct zygote **ret_spawner, struct err *e);
 bool zygote_is_ready(const struct launcher *l, uint32_t image);

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include "base/mem.h"
 #include "base/sock.h"
 #include "runtimed/codestore.h"
+#include "runtimed/proc.h"
 #include "runtimed/role.h"
 #include "runtimed/unpack.h"
 
@@ -99,8 +99,7 @@ static void on_worker_exit(void *arg)
 	struct err e = ERR_INIT, lost = ERR_INIT;
 	int status = 0, r;
 
-	(void)waitpid(j->proc.pid, &status, 0);
-	j->proc.pid = -1;
+	proc_reap(&j->proc, &j->exited, &status);
 	r = verdict_of(j, status, &verdict, &e);
 	info = (struct codestore_info){verdict.n_entries, verdict.unpacked_bytes};
 	if (r == 0)
@@ -117,16 +116,12 @@ static void on_worker_exit(void *arg)
 static int job_memfd(const struct job *j, int *ret, struct err *e)
 {
 	_cleanup_free_ struct unpack_job *job = calloc(1, sizeof(*job));
-	_cleanup_fd_ int fd = memfd_create("job", MFD_CLOEXEC);
 
-	if (!job || fd < 0)
-		return err_errno(e, "job of the unpacker");
+	if (!job)
+		return err_set(e, ENOMEM, "job of the unpacker");
 	job->drop = *j->l->host.unpack_drop;
 	memcpy(job->module, j->m.module, sizeof(job->module));
-	if (file_write_all(fd, job, sizeof(*job), e) < 0)
-		return -e->code;
-	*ret = fd_steal(&fd);
-	return 0;
+	return file_in_memory("job", job, sizeof(*job), ret, e);
 }
 
 static int start_worker(struct job *j, struct err *e)
@@ -150,7 +145,7 @@ static int start_worker(struct job *j, struct err *e)
 	j->deadline_us = clk_now_us() + UNPACK_DEADLINE_US;
 	r = role_start("unpack", d, &place, &j->proc, e);
 	if (r == 0)
-		r = watch_add(l->watches, &j->exited, j->proc.pidfd, on_worker_exit, j, e);
+		r = proc_watch(l->watches, &j->exited, &j->proc, on_worker_exit, j, e);
 	return r;
 }
 
@@ -255,8 +250,7 @@ void packages_close(struct launcher *l)
 		struct job *j = container_of(pos, struct job, link);
 		struct err e = ERR_INIT;
 
-		(void)kill(j->proc.pid, SIGKILL);
-		(void)waitpid(j->proc.pid, NULL, 0);
+		proc_end(&j->proc);
 		if (codestore_abort(l->code, j->m.job, &e) < 0)
 			log_err(&e);
 		job_free(j);

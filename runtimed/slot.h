@@ -14,7 +14,8 @@
  * A start that finds no parked child waits in the slot that is being built for it (`has_start`).
  *
  *	slots.c       all of them: states, the core's words, waiting children
- *	slot_build.c  a new one, up to JOINING
+ *	slot_build.c  a new one, up to SPAWNING
+ *	slot_zygote.c the zygote's answer, or its death: JOINING, or the start moves to another slot
  *	slot_take.c   from PARKED to RUNNING
  *	slot_end.c    ENDING
  */
@@ -40,6 +41,8 @@ struct slot {
 	bool has_start;		      /* an instance's: start is set */
 	bool is_started;	      /* STARTED was sent */
 	bool has_parked;	      /* before SPAWNED arrived */
+	bool is_lost;		      /* its zygote died: the start moves to another slot */
+	uint32_t n_tries;	      /* slots that this start was given, this one included */
 	struct launch_start start;
 	uint64_t received_us;
 	char group_name[16];
@@ -69,6 +72,12 @@ bool slot_is_building(const struct slot *s);
 
 /* Nothing else sets it: lists and counts of struct slots follow. */
 void slot_set_state(struct slot *s, enum slot_state to);
+
+/* The start of a slot that was lost, in another one; told FAILED after some tries. */
+void slots_start_again(struct launcher *l, const struct slot *lost);
+
+/* First of the slot's SBX_FUNCTION_IDS host ids. */
+uint32_t slot_uid_base(const struct slot *s);
 
 /* ---- slot_build.c ---- */
 

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "base/mem.h"
 #include "base/sock.h"
 #include "runtimed/guest.h"
+#include "runtimed/proc.h"
 #include "runtimed/zygote.h"
 
 /* Until it is taken, a child gets this; a process is never in a group without limits. */
@@ -53,6 +53,11 @@ static int make_group(struct slot *s, struct err *e)
 
 	(void)snprintf(s->group_name, sizeof(s->group_name), "i%" PRIu32, s->index);
 	r = cg_create(&s->l->host.group, s->group_name, &s->group, e);
+	if (r == -EEXIST) { /* it could not be removed when the slot ended; it is empty by now */
+		r = cg_remove(&s->l->host.group, s->group_name, e);
+		if (r == 0)
+			r = cg_create(&s->l->host.group, s->group_name, &s->group, e);
+	}
 	if (r < 0)
 		return r;
 	s->has_group = true;
@@ -68,12 +73,10 @@ static int make_sandbox(struct slot *s, int net, struct err *e)
 
 	if (r < 0)
 		return r;
-	sbx_plan_set_instance(plan, (uint32_t)s->l->cfg->uid_base + s->index * SBX_FUNCTION_IDS,
-			      s->tmp_bytes);
+	sbx_plan_set_instance(plan, slot_uid_base(s), s->tmp_bytes);
 	r = sbx_start(plan, &place, &s->init, e);
 	if (r == 0)
-		r = watch_add(s->l->watches, &s->init_watch, s->init.pidfd, slot_on_init_exit, s,
-			      e);
+		r = proc_watch(s->l->watches, &s->init_watch, &s->init, slot_on_init_exit, s, e);
 	return r;
 }
 
@@ -87,6 +90,7 @@ static int set_nonblocking(int fd, struct err *e)
 /* The three lines to the process: control and data sockets, log pipe. theirs[] as in SPAWN_FD_*. */
 static int make_lines(struct slot *s, int theirs[3], struct err *e)
 {
+	const uid_t owner = slot_uid_base(s) + SBX_FUNCTION_UID;
 	int r = sock_pair(SOCK_SEQPACKET, &s->control, &theirs[0], e), p[2];
 
 	if (r == 0)
@@ -97,6 +101,9 @@ static int make_lines(struct slot *s, int theirs[3], struct err *e)
 		return r;
 	s->log = p[0];
 	theirs[2] = p[1];
+	/* The function's own: else it could write to /dev/stdout, but not open it. */
+	if (fchown(p[1], owner, owner) < 0)
+		return err_errno(e, "chown log pipe");
 	r = set_nonblocking(s->data, e);
 	return r < 0 ? r : set_nonblocking(s->log, e);
 }
@@ -120,7 +127,10 @@ static int ask_zygote(struct slot *s, int net, const int theirs[3], struct err *
 		r = zygote_spawn(s->l, s->image, &m, fds, (size_t)(SPAWN_FDS + n), &s->spawner, e);
 	while (n > 0)
 		fd_close(&fds[SPAWN_FDS + --n]);
-	return r;
+	if (r != ZYGOTE_E_GONE)
+		return r;
+	s->is_lost = true;
+	return err_set(e, ECHILD, "the zygote died");
 }
 
 /* No zygote: a python of its own, which speaks the child's half from PARKED on. */
@@ -130,22 +140,20 @@ static int exec_python(struct slot *s, int net, const int theirs[3], struct err 
 					  "OPENBLAS_NUM_THREADS=1", NULL};
 	const char *const argv[] = {s->l->host.python[s->image], "-I", "-B",
 				    "/usr/lib/runtimed/exec.py", NULL};
-	_cleanup_fd_ int drop = memfd_create("drop", MFD_CLOEXEC);
+	const struct sbx_drop *d = s->l->host.function_drop;
+	_cleanup_fd_ int drop = -1;
+	int r = file_in_memory("drop", d, sizeof(*d), &drop, e);
 	struct sbx_place place = {
 		.group = &s->group,
 		.net_ns = net,
 		.n_fds = GUEST_FD_DROP + 1,
 		.fds = {s->l->host.null, theirs[2], theirs[2], theirs[1], theirs[0], drop},
 	};
-	int r = drop < 0 ? err_errno(e, "memfd_create")
-			 : file_write_all(drop, s->l->host.function_drop,
-					  sizeof(*s->l->host.function_drop), e);
 
 	if (r == 0)
 		r = sbx_enter(s->init.pidfd, &place, argv, env, &s->child, e);
 	if (r == 0)
-		r = watch_add(s->l->watches, &s->child_watch, s->child.pidfd, slot_on_child_exit, s,
-			      e);
+		r = proc_watch(s->l->watches, &s->child_watch, &s->child, slot_on_child_exit, s, e);
 	if (r == 0)
 		slot_set_state(s, JOINING);
 	return r;
@@ -171,54 +179,4 @@ int slot_build(struct slot *s, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)
 		fd_close(&theirs[i]);
 	return r;
-}
-
-/* ---- the zygote's answers ---- */
-
-bool slot_waits(const struct launcher *l, uint64_t index, const struct zygote *z)
-{
-	return index < l->slots->n_slots && l->slots->slot[index].spawner == z;
-}
-
-void slot_spawned(struct launcher *l, uint32_t index, pid_t pid, int *pidfd)
-{
-	struct slot *s = &l->slots->slot[index]; /* zygotes.c checked it with slot_waits() */
-	struct err e = ERR_INIT;
-	int r;
-
-	s->spawner = NULL;
-	s->child = (struct sbx_proc){.pid = pid, .pidfd = fd_steal(pidfd)};
-	r = watch_add(l->watches, &s->child_watch, s->child.pidfd, slot_on_child_exit, s, &e);
-	if (s->state == ENDING) { /* stopped meanwhile; the group's kill may have come too early */
-		(void)kill(pid, SIGKILL);
-		return;
-	}
-	if (r < 0) {
-		slot_give_up(s, &e);
-		return;
-	}
-	slot_set_state(s, JOINING);
-	if (s->has_parked)
-		slot_park(s);
-}
-
-void slot_failed(struct launcher *l, uint32_t index, const struct err *e)
-{
-	struct slot *s = &l->slots->slot[index];
-
-	s->spawner = NULL;
-	if (s->state == ENDING)
-		slot_end(s);
-	else
-		slot_give_up(s, e);
-}
-
-void slots_zygote_gone(struct launcher *l, const struct zygote *z)
-{
-	struct err e = ERR_INIT;
-
-	err_set(&e, ECHILD, "the zygote died");
-	for (uint32_t i = 0; i < l->slots->n_slots; i++)
-		if (l->slots->slot[i].spawner == z)
-			slot_failed(l, i, &e);
 }

@@ -7,6 +7,7 @@
 #include "base/clk.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "runtimed/proc.h"
 
 /* After a child that could not be made ahead of time. */
 #define PREPARE_PAUSE_US CLK_US_PER_SEC
@@ -48,10 +49,14 @@ static void note_bad_preparation(struct slot *s)
 /* Both processes are reaped, or never were: undo the rest. */
 static void finish_end(struct slot *s)
 {
+	bool moves = s->is_lost && s->has_start && !s->l->is_stopping;
+	struct slot lost;
 	struct err e = ERR_INIT;
 
 	if (s->is_started)
 		tell_gone(s);
+	else if (moves)
+		lost = *s;
 	else if (s->has_start)
 		slot_tell_failed(s->l, s->start.id, &s->err);
 	else
@@ -63,24 +68,20 @@ static void finish_end(struct slot *s)
 	cg_close(&s->group);
 	if (s->has_group && cg_remove(&s->l->host.group, s->group_name, &e) < 0)
 		log_err(&e);
-	s->has_group = s->has_start = s->is_started = s->is_waiting = s->has_parked = false;
+	s->has_group = s->has_start = s->is_started = s->is_waiting = s->has_parked = s->is_lost =
+		false;
 	s->status = 0;
 	s->err = (struct err)ERR_INIT;
 	slot_set_state(s, FREE);
-}
-
-static void reap(struct sbx_proc *p, struct watch *w, int *status)
-{
-	watch_drop(w);
-	(void)waitpid(p->pid, status, 0); /* its pidfd was readable: it has ended */
-	sbx_proc_close(p);
+	if (moves)
+		slots_start_again(s->l, &lost);
 }
 
 void slot_on_init_exit(void *arg)
 {
 	struct slot *s = arg;
 
-	reap(&s->init, &s->init_watch, NULL);
+	proc_reap(&s->init, &s->init_watch, NULL);
 	slot_end(s);
 }
 
@@ -88,7 +89,7 @@ void slot_on_child_exit(void *arg)
 {
 	struct slot *s = arg;
 
-	reap(&s->child, &s->child_watch, &s->status);
+	proc_reap(&s->child, &s->child_watch, &s->status);
 	slot_end(s);
 }
 

@@ -17,14 +17,41 @@
  */
 #define PREPARE_QUIET_US (4 * CLK_US_PER_MS)
 
+/* A start whose slots were lost so often fails. */
+#define START_TRIES_MAX 3
+
 /* ---- open and close ---- */
+
+/* Each slot has ids of its own: none may be that of a process of ours, nor wrap around to the host's root. */
+static int check_ids(const struct config *cfg, uint64_t n_slots, struct err *e)
+{
+	uint64_t end = cfg->uid_base + n_slots * SBX_FUNCTION_IDS;
+	uint64_t unpack_uid = cfg->core_uid + 1;
+
+	if (end > UINT32_MAX)
+		return err_set(e, ERANGE,
+			       "uid_base: ids of %" PRIu64 " sandboxes end at %" PRIu64
+			       ", past %" PRIu32,
+			       n_slots, end, UINT32_MAX);
+	if (unpack_uid >= cfg->uid_base && cfg->core_uid < end)
+		return err_set(e, EINVAL,
+			       "core_uid: %" PRIu64 " or the next is an id of sandboxes (%" PRIu64
+			       " to %" PRIu64 ")",
+			       cfg->core_uid, cfg->uid_base, end - 1);
+	return 0;
+}
 
 int slots_open(struct launcher *l, struct err *e)
 {
 	struct slots *ss = calloc(1, sizeof(*ss));
 	uint64_t n = l->cfg->instances_max + l->cfg->prefork_children * l->host.n_images +
 		     BUILDING_MAX * l->host.n_images;
+	int r = check_ids(l->cfg, n, e);
 
+	if (r < 0) {
+		free(ss);
+		return r;
+	}
 	if (!ss || !(ss->slot = calloc(n, sizeof(*ss->slot)))) {
 		free(ss);
 		return err_set(e, ENOMEM, "%" PRIu64 " slots", n);
@@ -92,6 +119,11 @@ void slot_set_state(struct slot *s, enum slot_state to)
 		      &s->link);
 }
 
+uint32_t slot_uid_base(const struct slot *s)
+{
+	return (uint32_t)(s->l->cfg->uid_base + (uint64_t)s->index * SBX_FUNCTION_IDS);
+}
+
 /* A free slot, or NULL: the core keeps the caps, so there is always one for what it may start. */
 static struct slot *slot_get(struct launcher *l, uint32_t image, enum launch_way way,
 			     uint64_t tmp_bytes)
@@ -132,7 +164,8 @@ static struct slot *find_prepared(struct launcher *l, const struct launch_start 
 	return NULL;
 }
 
-void slots_start(struct launcher *l, const struct launch_start *m)
+static void start(struct launcher *l, const struct launch_start *m, uint64_t received_us,
+		  uint32_t n_tries)
 {
 	struct slot *s = find_prepared(l, m);
 	struct err e = ERR_INIT;
@@ -148,8 +181,9 @@ void slots_start(struct launcher *l, const struct launch_start *m)
 	}
 	s->has_start = true;
 	s->start = *m;
-	s->received_us = clk_now_us();
-	l->slots->quiet_until_us = s->received_us + PREPARE_QUIET_US;
+	s->received_us = received_us;
+	s->n_tries = n_tries;
+	l->slots->quiet_until_us = clk_now_us() + PREPARE_QUIET_US;
 	if (s->state == PARKED)
 		slot_take(s);
 	else if (is_new && s->way == LAUNCH_FORKED && !zygote_is_ready(l, m->image))
@@ -158,12 +192,26 @@ void slots_start(struct launcher *l, const struct launch_start *m)
 		slot_give_up(s, &e);
 }
 
+void slots_start(struct launcher *l, const struct launch_start *m)
+{
+	start(l, m, clk_now_us(), 1);
+}
+
+void slots_start_again(struct launcher *l, const struct slot *lost)
+{
+	if (lost->n_tries < START_TRIES_MAX)
+		start(l, &lost->start, lost->received_us, lost->n_tries + 1);
+	else
+		slot_tell_failed(l, lost->start.id, &lost->err);
+}
+
 void slots_stop(struct launcher *l, uint64_t id)
 {
 	list_for_each (pos, &l->slots->busy) {
 		struct slot *s = container_of(pos, struct slot, link);
 
 		if (s->has_start && s->start.id == id) {
+			s->is_lost = false; /* wherever it was going, nobody wants it any more */
 			slot_end(s);
 			return;
 		}

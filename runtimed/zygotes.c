@@ -10,12 +10,12 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clk.h"
@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sock.h"
+#include "runtimed/proc.h"
 #include "runtimed/zygote.h"
 
 #define CAP_BIT(n) (UINT64_C(1) << (n))
@@ -65,10 +66,7 @@ static void zygote_forget(struct zygote *z)
 
 static void zygote_end(struct zygote *z)
 {
-	if (z->proc.pid > 0) {
-		(void)kill(z->proc.pid, SIGKILL);
-		(void)waitpid(z->proc.pid, NULL, 0);
-	}
+	proc_end(&z->proc);
 	zygote_forget(z);
 }
 
@@ -79,6 +77,14 @@ static void let_go(struct zygote *z)
 		return;
 	watch_drop(&z->sock_watch);
 	fd_close(&z->sock);
+}
+
+/* It closed its socket, or broke the protocol: it ends, and its pidfd tells the rest. */
+static void hang_up(struct zygote *z)
+{
+	z->is_ready = false;
+	watch_drop(&z->sock_watch);
+	(void)kill(z->proc.pid, SIGKILL);
 }
 
 /* The successor takes the place; the old one is let go. */
@@ -135,12 +141,19 @@ static void on_sock(void *arg)
 
 	if (r == 0)
 		on_message(z, &m, len, &fd, &e);
-	if (r == SOCK_E_EOF)
-		watch_drop(&z->sock_watch); /* its pidfd tells the rest */
-	if (e.code != 0) {
+	if (e.code != 0)
 		log_line(LOG_ERROR, "zygote '%s': %s", z->l->host.images[z->image].name, e.text);
-		(void)kill(z->proc.pid, SIGKILL);
-	}
+	if (e.code != 0 || r == SOCK_E_EOF)
+		hang_up(z);
+}
+
+/* What it said before it died still holds: a child that it announced lives. */
+static void hear_last_words(struct zygote *z)
+{
+	struct pollfd said = {.fd = z->sock, .events = POLLIN};
+
+	while (z->sock_watch.of && poll(&said, 1, 0) > 0)
+		on_sock(z);
 }
 
 static void restart(struct launcher *l, uint32_t image, uint32_t n_tries)
@@ -173,9 +186,11 @@ static void replace(struct zygote *z)
 static void on_exit_of(void *arg)
 {
 	struct zygote *z = arg;
-	struct zygote *current = z->l->zygotes[z->image];
+	struct zygote *current;
 
-	(void)waitpid(z->proc.pid, NULL, 0);
+	hear_last_words(z);
+	proc_reap(&z->proc, &z->proc_watch, NULL);
+	current = z->l->zygotes[z->image];
 	if (current && current->successor == z)
 		current->successor = NULL; /* tried again at the next spawn */
 	else if (current == z)
@@ -261,7 +276,7 @@ static int zygote_start(struct launcher *l, uint32_t image, struct zygote **ret,
 	if (r == 0)
 		r = watch_add(l->watches, &z->sock_watch, z->sock, on_sock, z, e);
 	if (r == 0)
-		r = watch_add(l->watches, &z->proc_watch, z->proc.pidfd, on_exit_of, z, e);
+		r = proc_watch(l->watches, &z->proc_watch, &z->proc, on_exit_of, z, e);
 	if (r < 0) {
 		zygote_end(z);
 		return err_wrap(e, "start zygote '%s'", l->host.images[image].name);
@@ -310,8 +325,12 @@ int zygote_spawn(struct launcher *l, uint32_t image, const struct zygote_spawn *
 	int r;
 
 	if (!zygote_is_ready(l, image))
-		return err_set(e, EAGAIN, "zygote '%s' is not ready", l->host.images[image].name);
+		return ZYGOTE_E_GONE;
 	r = sock_send(z->sock, m, sizeof(*m), fds, n_fds, e);
+	if (r == -EPIPE || r == -ECONNRESET) {
+		hang_up(z);
+		return ZYGOTE_E_GONE;
+	}
 	if (r == 0) {
 		z->n_forks++;
 		z->n_asked++;

@@ -211,7 +211,11 @@ def has_core(d):
 if __name__ == "__main__":
     sys.exit(run([
         a_second_daemon_on_the_same_directory_is_refused,
+        ids_that_would_reach_the_hosts_root_are_refused,
+        ids_of_the_core_and_the_unpacker_are_no_instances_ids,
         standard_input_is_the_null_device,
+        standard_output_opens_by_its_name,
         sigterm_right_after_the_start_is_a_clean_end,
+        a_start_survives_its_zygote,
         nothing_outlives_the_launcher,
     ]))
