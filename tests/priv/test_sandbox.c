@@ -15,6 +15,7 @@
 
 #include "base/clk.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "sandbox/landlock.h"
@@ -49,8 +50,9 @@ START_TEST(only_the_processes_of_the_sandbox_are_seen)
 {
 	const char *names = sbt_probe(&box, "ls", "/proc");
 
-	/* subset=pid: processes and the links to oneself, nothing of the kernel. */
-	ck_assert_str_eq(names, "1 2 self thread-self ");
+	/* subset=pid: processes and the links to oneself, nothing of the kernel. hidepid: not pid 1,
+	 * whose command line is the host's. */
+	ck_assert_str_eq(names, "2 self thread-self ");
 }
 END_TEST
 
@@ -144,7 +146,8 @@ static const struct {
 	{"/probe",		    "write: EACCES\n"},
 	{"/dev/x",		    "write: EROFS\n" },
 	{"/proc/sys/kernel/hostname", "write: ENOENT\n"},
-	{"/proc/1/oom_score_adj",	  "write: EACCES\n"},
+	{"/proc/1/oom_score_adj",	  "write: ENOENT\n"},
+	{"/proc/self/oom_score_adj",  "write: EACCES\n"},
 	{"/tmp/x",		    "written"	    },
 	{"/dev/shm/x",		       "written"	},
 };
@@ -175,7 +178,16 @@ START_TEST(nothing_is_left_of_privilege)
 	static const char *const sets[] = {"\nCapInh", "\nCapPrm", "\nCapEff", "\nCapBnd",
 					   "\nCapAmb"};
 
-	sbt_probe(&box, "cat", _i == 0 ? "/proc/self/status" : "/proc/1/status");
+	if (_i == 0) {
+		sbt_probe(&box, "cat", "/proc/self/status");
+	} else { /* pid 1, which the probe cannot see */
+		char path[32];
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/status", box.init.pid);
+		ck_assert_int_eq(file_read(AT_FDCWD, path, box.output, sizeof(box.output),
+					   &(struct err)ERR_INIT),
+				 0);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(sets); i++)
 		ck_assert_str_eq(field(box.output, sets[i]), "0000000000000000");
 	ck_assert_str_eq(field(box.output, "\nNoNewPrivs"), "1");
