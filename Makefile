@@ -35,6 +35,8 @@ CLI := $(wildcard sandbox/cli/*.c)
 DAEMON := $(filter-out runtimed/main.c,$(wildcard runtimed/*.c))
 FNCTL := $(wildcard runtimed/fnctl/*.c)
 LLHTTP := $(addprefix /usr/share/llhttp/,api.c http.c llhttp.c)
+# One for all variants: it is never sanitised.
+GUEST := build/guest/_guest.so
 TESTLIB := $(wildcard tests/lib/*.c tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -51,7 +53,7 @@ E2E := $(wildcard tests/e2e/test_*.py tests/e2e/test_*.sh)
 .PHONY: all deps demo check check-unit check-priv check-e2e check-unified lint image bench install clean compdb
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(PROGRAMS) $(B)/guest/_guest.so
+all: $(PROGRAMS) $(GUEST)
 
 $(B)/bin/sandbox: $(call obj,$(CLI)) $(CORE_OBJ)
 $(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
@@ -72,7 +74,7 @@ $(B)/tools/bench_load: $(call obj,tools/bench_load.c $(BASE))
 # The guest extension: the child half and the guest, libc and Python's ABI alone, never sanitised.
 GUEST_SRC := $(wildcard images/python/*.c) $(addprefix sandbox/,drop.c landlock.c sys.c) \
 	$(addprefix sandbox/base/,err.c fd.c clk.c sock.c)
-$(B)/guest/_guest.so: $(GUEST_SRC) $(wildcard include/*/*.h images/python/*.h sandbox/*.h)
+$(GUEST): $(GUEST_SRC) $(wildcard include/*/*.h images/python/*.h sandbox/*.h)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	@$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(filter-out -Wundef,$(WARN)) -O2 -g -fPIC -shared \
@@ -106,7 +108,7 @@ $(B)/tap/unit/%.tap: $(B)/tests/unit/%
 	@tools/tap-run $@ $<
 $(B)/tap/priv/%.tap: $(B)/tests/priv/% $(B)/tests/probe | $(PROGRAMS)
 	@tools/tap-run $@ $<
-$(B)/tap/e2e/%.tap: tests/e2e/% $(PROGRAMS) $(B)/guest/_guest.so $(B)/tools/bench_load \
+$(B)/tap/e2e/%.tap: tests/e2e/% $(PROGRAMS) $(GUEST) $(B)/tools/bench_load \
 		tools/daemon.py $(wildcard tests/e2e/lib.py tests/e2e/functions/*/*.py) | image
 	@BIN=$(CURDIR)/$(B)/bin tools/tap-run $@ $<
 $(B)/tap/unified.tap: $(PROGRAMS) $(PRIV) $(B)/tests/probe tools/uml-run
@@ -144,7 +146,7 @@ fuzz: deps-fuzz
 .PHONY: deps-build deps-test deps-bench
 deps-%: ; @tools/deps $*
 demo: all image ; @BIN=$(CURDIR)/$(B)/bin tools/demo
-image: $(B)/guest/_guest.so ; @images/build $(B)/guest/_guest.so build/images
+image: $(GUEST) ; @images/build $(GUEST) build/images
 bench: all image deps-bench $(B)/tools/bench_load ; @BIN=$(CURDIR)/$(B)/bin tools/bench
 lint: ; @tools/lint
 compdb: ; @tools/compdb '$(CC) $(ALL_CFLAGS)'
