@@ -8,6 +8,7 @@
  *	slots.c      one sandbox each; slot.h says how: slot_build.c, slot_take.c, slot_end.c
  *	netpool.c    network namespaces ahead of time
  *	packages.c   unpack workers
+ *	proc.c       watching, reaping and ending a child
  *	role.c       starting a process of our own program
  */
 #ifndef RUNTIMED_LAUNCHER_H
