@@ -131,7 +131,8 @@ def no_call_makes_a_child_for_the_launcher(d):
 def calls_that_exploits_begin_with_are_refused(d):
     explain()
     n, plain = NUMBERS, []
-    plain += [[n["mount"], "none", "/tmp", "tmpfs", 0, 0], [n["umount2"], "/proc", 2], [n["pivot_root"], "/tmp", "/tmp"],
+    plain += [[n["mount"], "none", "/tmp", "tmpfs", 0, 0], [n["umount2"], "/proc", 2],
+              [n["pivot_root"], "/tmp", "/tmp"],
               [n["chroot"], "/tmp"], [n["fsopen"], "tmpfs", 0], [n["open_tree"], -100, "/", 1],
               [n["mount_setattr"], -100, "/", 0, 0, 0]]
     plain += [[n["ptrace"], 0, 0, 0, 0], [n["ptrace"], 16, 1, 0, 0], [n["process_vm_readv"], 1, 0, 0, 0, 0, 0],
@@ -155,7 +156,8 @@ def no_call_shares_memory_or_queues_by_a_key(d):
 
 def a_terminal_takes_no_input_whatever_the_high_bits(d):
     tiocsti, tioclinux, fionread, fioclex = 0x5412, 0x541C, 0x541B, 0x5451
-    asked = [[NUMBERS["ioctl"], 0, high << 32 | code, "x"] for code in (tiocsti, tioclinux) for high in (0, 1, 0x7fffffff)]
+    asked = [[NUMBERS["ioctl"], 0, high << 32 | code, "x"]
+             for code in (tiocsti, tioclinux) for high in (0, 1, 0x7fffffff)]
     assert set(probe(d, "calls", calls=asked)) == {"EPERM"}
     assert probe(d, "calls", calls=[[NUMBERS["ioctl"], 0, fioclex, 0]]) == ["0"]
 
@@ -196,9 +198,11 @@ def nothing_is_reachable_but_the_own_loopback(d):
 def only_the_scratch_directories_can_be_written(d):
     closed = ["", "/var/task", "/opt", "/usr/lib", "/etc", "/run", "/var", "/dev", "/proc", "/proc/self"]
     got = probe(d, "writes", directories=closed + ["/tmp", "/dev/shm"],
-                files=["/etc/passwd", "/var/task/app.py", "/usr/bin/python3.11", "/proc/self/mem", "/proc/self/oom_score_adj",
+                files=["/etc/passwd", "/var/task/app.py", "/usr/bin/python3.11", "/proc/self/mem",
+                       "/proc/self/oom_score_adj",
                        "/proc/self/uid_map", "/proc/self/setgroups", "/proc/self/attr/exec", "/proc/1/mem",
-                       "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/sys/kernel/uevent_helper", "/dev/null"])
+                       "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/sys/kernel/uevent_helper",
+                       "/dev/null"])
     for what in ("create", "mkdir", "link"):
         assert {got[what].pop(p) for p in ("/tmp", "/dev/shm")} == {"done"}, got
         assert not [p for p, a in got[what].items() if a not in ("EACCES", "EROFS", "EPERM", "ENOENT")], got
@@ -276,7 +280,8 @@ def cores_reach_nobody_and_descriptors_are_limited(d):
     assert re.search(r"^Max core file size +1 +1 ", limits, re.M), limits
     assert re.search(r"^Max open files +1024 +1024 ", limits, re.M), limits
     assert re.search(r"^Max msgqueue size +0 +0 ", limits, re.M), limits
-    answers = probe(d, "calls", calls=[[NUMBERS["prlimit64"], 0, r, bytes(16).decode(), 0] for r in (rlimit_core, rlimit_nofile)])
+    zero = bytes(16).decode()  # a struct rlimit
+    answers = probe(d, "calls", calls=[[NUMBERS["prlimit64"], 0, r, zero, 0] for r in (rlimit_core, rlimit_nofile)])
     assert answers == ["EPERM", "0"], answers
     assert probe(d, "open_many") == [1024, "EMFILE", "done"]
 

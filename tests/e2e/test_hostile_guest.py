@@ -206,7 +206,8 @@ CASES = [
 
 if __name__ == "__main__":
     sys.exit(lib.run([the_healthy_function_works, *CASES,
-                      *[import_tester(what, *lie) for what, lie in IMPORT_LIES.items()], daemons_that_outlive_the_reply_do_not_run,
+                      *[import_tester(what, *lie) for what, lie in IMPORT_LIES.items()],
+                      daemons_that_outlive_the_reply_do_not_run,
                       daemons_stay_in_the_instance_s_groups, descriptors_sent_to_the_daemon_do_not_stay_there,
                       a_guest_that_lies_about_its_times_pays_for_the_time_it_took],
                      config="init_timeout = 1s"))

@@ -290,8 +290,9 @@ def hold_tmp(event):
 
 def entropy(event):
     db = sqlite3.connect(":memory:")
-    drawn = {"random": random.random(), "uuid1": uuid.uuid1().hex, "uuid4": uuid.uuid4().hex, "urandom": os.urandom(8).hex(),
-             "secrets": secrets.token_hex(8), "node": uuid.getnode(), "temporary": next(tempfile._get_candidate_names()),
+    drawn = {"random": random.random(), "urandom": os.urandom(8).hex(), "secrets": secrets.token_hex(8),
+             "uuid1": uuid.uuid1().hex, "uuid4": uuid.uuid4().hex, "node": uuid.getnode(),
+             "temporary": next(tempfile._get_candidate_names()),
              "key": bytes(multiprocessing.current_process().authkey).hex(), "ssl": ssl.RAND_bytes(8).hex(),
              "sqlite": db.execute("select hex(randomblob(8))").fetchone()[0]}
     try:
