@@ -333,9 +333,9 @@ def find_group(name):
 def name_is_taken_while_it_runs():
     p = start(config_of(UNTIL_TERM))
     name = os.path.basename(p.args[-1])
+    equal(p.stdout.readline(), "ready\n")  # the name is taken now, and by this one
     second = subprocess.run([SANDBOX, "--root", STATE, "run", "--bundle", os.path.join(WORK, name),
-                             name], capture_output=True, text=True, check=False)
-    equal(p.stdout.readline(), "ready\n")
+                             name], capture_output=True, text=True, check=False, timeout=60)
     p.terminate()
     p.communicate(timeout=60)
     equal(p.returncode, 9)
