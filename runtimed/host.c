@@ -60,6 +60,20 @@ static int take_lock(struct host *h, struct err *e)
 	return 0;
 }
 
+/* All instances together leave the host a quarter of its process numbers, whatever each may have. */
+static int limit_all(struct host *h, struct err *e)
+{
+	struct cg_limits limits = {0};
+	char text[32];
+	uint64_t pid_max = 0;
+	int r = file_read(AT_FDCWD, "/proc/sys/kernel/pid_max", text, sizeof(text), e);
+
+	if (r == 0)
+		r = str_to_u64(text, 1, UINT32_MAX, "kernel.pid_max", &pid_max, e);
+	limits.pids_max = pid_max / 4 * 3;
+	return r < 0 ? r : cg_limit(&h->group, &limits, e);
+}
+
 static int open_groups(struct host *h, struct err *e)
 {
 	_cleanup_cg_meter_ struct cg_meter meter = CG_METER_INIT;
@@ -77,7 +91,9 @@ static int open_groups(struct host *h, struct err *e)
 	if (r < 0)
 		return r;
 	h->has_group = true;
-	r = cg_create(&h->group, "zygote", &h->zygotes, e);
+	r = limit_all(h, e);
+	if (r == 0)
+		r = cg_create(&h->group, "zygote", &h->zygotes, e);
 	if (r == 0)
 		r = cg_meter_open(&h->zygotes, &meter, e);
 	h->peak_resets = meter.peak_resets;

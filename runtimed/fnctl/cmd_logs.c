@@ -36,6 +36,18 @@ static void ring_put(struct ring *ring, const char *line, size_t n)
 	*slot = strndup(line, n);
 }
 
+/* What a function prints must not steer the reader's terminal: control bytes are shown, not sent. */
+static void print_text(const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
+			printf("\\x%02x", (unsigned char)*p);
+		else
+			putchar(*p);
+	}
+	putchar('\n');
+}
+
 static void print_line(const char *line, bool is_raw)
 {
 	json_auto_t *doc = is_raw ? NULL : json_loads(line, 0, NULL);
@@ -53,7 +65,8 @@ static void print_line(const char *line, bool is_raw)
 		return;
 	t = (time_t)(wall_us / (json_int_t)CLK_US_PER_SEC);
 	strftime(when, sizeof(when), "%F %T", localtime_r(&t, &tm));
-	printf("%s.%03d  %s\n", when, (int)(wall_us / 1000 % 1000), text);
+	printf("%s.%03d  ", when, (int)(wall_us / 1000 % 1000));
+	print_text(text);
 }
 
 static void ring_print(const struct ring *ring, bool is_raw)

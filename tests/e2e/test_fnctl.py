@@ -7,7 +7,7 @@ import sys
 import threading
 import zipfile
 
-from lib import EXIT_STATUS, call, deploy, fnctl, run, wait_for, write_code, bin_dir
+from lib import EXIT_STATUS, call, deploy, fnctl, invoke, run, wait_for, write_code, bin_dir
 
 HELLO = '''
 import os
@@ -151,6 +151,13 @@ def logs_prints_the_last_lines(d):
         assert {"seq", "t", "id", "line"} <= set(json.loads(line)), line
 
 
+def logs_shows_control_bytes_and_sends_none(d):
+    deploy(d, "painter", "def handler(e, c): print('a\\x1b[2Jb\\tc\\x07')")
+    assert invoke(d, "painter").outcome == "ok"
+    text = wait_for(lambda: (t := call(d, "logs", "painter")) and "REPORT" in t and t, "the log")
+    assert "a\\x1b[2Jb\tc\\x07" in text and "\x1b" not in text, text
+
+
 def logs_follows(d):
     with subprocess.Popen([bin_dir() + "/fnctl", "logs", "hello", "-f", "-n", "1", "--socket", d.socket],
                           stdout=subprocess.PIPE, text=True) as follower:
@@ -216,6 +223,7 @@ if __name__ == "__main__":
         image_list_shows_digest_and_size,
         each_outcome_has_its_exit_status,
         logs_prints_the_last_lines,
+        logs_shows_control_bytes_and_sends_none,
         logs_follows,
         usage_sums_the_records,
         delete_removes,
