@@ -26,6 +26,8 @@ SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-f
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(WARN) $(HARD) $(SAN_FLAGS) $(CFLAGS) -MMD -MP
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN_FLAGS) $(LDFLAGS)
 
+# pkg-config is asked when a program is linked: on a bare machine its packages come with the first rule.
+
 # Libraries by layer; each links against those before it (docs/ARCHITECTURE.md).
 BASE := $(wildcard sandbox/base/*.c)
 POLICY := $(wildcard policy/*.c)
@@ -40,8 +42,8 @@ GUEST := build/guest/_guest.so
 TESTLIB := $(wildcard tests/lib/*.c tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
-LIBS := $(shell pkg-config --libs libseccomp libcap jansson inih libcrypto 2>/dev/null)
-DAEMON_LIBS := $(shell pkg-config --libs libuv sqlite3 libarchive 2>/dev/null)
+LIBS = $(shell pkg-config --libs libseccomp libcap jansson inih libcrypto 2>/dev/null)
+DAEMON_LIBS = $(shell pkg-config --libs libuv sqlite3 libarchive 2>/dev/null)
 CORE_OBJ := $(call obj,$(SANDBOX) $(IMAGES) $(POLICY) $(BASE))
 DAEMON_OBJ := $(call obj,$(DAEMON)) $(patsubst /usr/share/llhttp/%.c,$(B)/obj/llhttp/%.o,$(LLHTTP))
 
