@@ -76,7 +76,7 @@ $(B)/tools/bench_load: $(call obj,tools/bench_load.c $(BASE))
 # The guest extension: the child half and the guest, libc and Python's ABI alone, never sanitised.
 GUEST_SRC := $(wildcard images/python/*.c) $(addprefix sandbox/,drop.c landlock.c sys.c) \
 	$(addprefix sandbox/base/,err.c fd.c clk.c sock.c)
-$(GUEST): $(GUEST_SRC) $(wildcard include/*/*.h images/python/*.h sandbox/*.h)
+$(GUEST): $(GUEST_SRC) $(wildcard include/*/*.h images/python/*.h sandbox/*.h) | deps-build
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	@$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(filter-out -Wundef,$(WARN)) -O2 -g -fPIC -shared \
@@ -94,7 +94,7 @@ $(B)/obj/llhttp/%.o: /usr/share/llhttp/%.c
 	@mkdir -p $(@D)
 	@$(CC) -O2 -g -fPIE -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp $(SAN_FLAGS) -c -o $@ $<
 $(B)/obj/runtimed/%.o: ALL_CFLAGS += -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp
-$(B)/obj/%.o: %.c | deps-build
+$(B)/obj/%.o: %.c | deps-build $(if $(filter check%,$(MAKECMDGOALS)),deps-test)
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -146,7 +146,7 @@ fuzz: deps-fuzz
 
 # Packages: installed when missing, then remembered by a stamp that depends on the list.
 .PHONY: deps-build deps-test deps-bench
-deps-%: ; @tools/deps $*
+deps-build deps-test deps-bench: deps-%: ; @tools/deps $*
 demo: all image ; @BIN=$(CURDIR)/$(B)/bin tools/demo
 image: $(GUEST) ; @images/build $(GUEST) build/images
 bench: all image deps-bench $(B)/tools/bench_load ; @BIN=$(CURDIR)/$(B)/bin tools/bench
