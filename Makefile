@@ -90,9 +90,10 @@ $(B)/tests/probe: $(PROBE_SRC) $(wildcard include/*/*.h sandbox/*.h)
 	@echo "  LD      $@"
 	@$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(WARN) -O2 -g -static -o $@ $(PROBE_SRC)
 
-$(B)/obj/llhttp/%.o: /usr/share/llhttp/%.c
+# Not a prerequisite: on a bare machine the source comes with the packages.
+$(patsubst /usr/share/llhttp/%.c,$(B)/obj/llhttp/%.o,$(LLHTTP)): $(B)/obj/llhttp/%.o: | deps-build
 	@mkdir -p $(@D)
-	@$(CC) -O2 -g -fPIE -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp $(SAN_FLAGS) -c -o $@ $<
+	@$(CC) -O2 -g -fPIE -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp $(SAN_FLAGS) -c -o $@ /usr/share/llhttp/$*.c
 $(B)/obj/runtimed/%.o: ALL_CFLAGS += -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp
 $(B)/obj/%.o: %.c | deps-build $(if $(filter check%,$(MAKECMDGOALS)),deps-test)
 	@mkdir -p $(@D)
@@ -145,8 +146,9 @@ fuzz: deps-fuzz
 		-artifact_prefix=build/fuzz/$(FUZZ)- build/fuzz/$(FUZZ).corpus tests/fuzz/corpus/$(FUZZ)
 
 # Packages: installed when missing, then remembered by a stamp that depends on the list.
-.PHONY: deps-build deps-test deps-bench
-deps-build deps-test deps-bench: deps-%: ; @tools/deps $*
+DEPS := deps-build deps-test deps-bench deps-fuzz
+.PHONY: $(DEPS)
+$(DEPS): deps-%: ; @tools/deps $*
 demo: all image ; @BIN=$(CURDIR)/$(B)/bin tools/demo
 image: $(GUEST) ; @images/build $(GUEST) build/images
 bench: all image deps-bench $(B)/tools/bench_load ; @BIN=$(CURDIR)/$(B)/bin tools/bench
