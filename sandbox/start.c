@@ -141,43 +141,67 @@ static int await_report(const struct sbx_plan *plan, int sync, struct err *e)
 	return 0;
 }
 
-static void kill_and_reap(struct sbx_proc *p)
+void sbx_abandon(struct sbx_begun *b)
 {
-	(void)kill(p->pid, SIGKILL); /* not reaped yet, so the pid is still its */
-	(void)waitpid(p->pid, NULL, 0);
-	sbx_proc_close(p);
+	if (b->proc.pid > 0) {
+		(void)kill(b->proc.pid, SIGKILL); /* not reaped yet, so the pid is still its */
+		(void)waitpid(b->proc.pid, NULL, 0);
+	}
+	sbx_proc_close(&b->proc);
+	fd_close(&b->sync);
 }
 
-/* Write what only the parent can, let it go, hear how it went. */
-static int raise_child(const struct sbx_plan *plan, struct birth *birth, pid_t pid, struct err *e)
+/* Write what only the parent can, then let it go. */
+static int raise_child(const struct sbx_plan *plan, const struct sbx_begun *b, struct err *e)
 {
-	int r = write_maps(plan, pid, e);
+	int r = write_maps(plan, b->proc.pid, e);
 
-	fd_close(&birth->theirs);
 	if (r == 0)
-		r = set_oom_score(plan, pid, e);
+		r = set_oom_score(plan, b->proc.pid, e);
+	return r < 0 ? r : sock_send(b->sync, "g", 1, NULL, 0, e);
+}
+
+int sbx_begin(const struct sbx_plan *plan, const struct sbx_place *place, struct sbx_begun *ret,
+	      struct err *e)
+{
+	struct birth birth = BIRTH_INIT;
+	struct sbx_begun b = SBX_BEGUN_INIT;
+	int r = child_birth_open(&birth, place->group, e);
+
 	if (r == 0)
-		r = sock_send(birth->ours, "g", 1, NULL, 0, e);
-	return r < 0 ? r : await_report(plan, birth->ours, e);
+		r = clone_in_net(plan, place, &birth, &b.proc, e);
+	b.sync = fd_steal(&birth.ours);
+	child_birth_close(&birth); /* the child's end too: if it dies we must see the end of file */
+	if (r == 0)
+		r = raise_child(plan, &b, e);
+	if (r < 0) {
+		sbx_abandon(&b);
+		return r;
+	}
+	*ret = b;
+	return 0;
+}
+
+int sbx_finish(const struct sbx_plan *plan, struct sbx_begun *b, struct sbx_proc *ret,
+	       struct err *e)
+{
+	int r = await_report(plan, b->sync, e);
+
+	if (r < 0) {
+		sbx_abandon(b);
+		return r;
+	}
+	fd_close(&b->sync);
+	*ret = b->proc;
+	b->proc = (struct sbx_proc){.pid = -1, .pidfd = -1};
+	return 0;
 }
 
 int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct sbx_proc *ret,
 	      struct err *e)
 {
-	struct birth birth = BIRTH_INIT;
-	struct sbx_proc p = {.pid = -1, .pidfd = -1};
-	int r = child_birth_open(&birth, place->group, e);
+	struct sbx_begun b = SBX_BEGUN_INIT;
+	int r = sbx_begin(plan, place, &b, e);
 
-	if (r == 0)
-		r = clone_in_net(plan, place, &birth, &p, e);
-	if (r == 0)
-		r = raise_child(plan, &birth, p.pid, e);
-	child_birth_close(&birth);
-	if (r < 0) {
-		if (p.pid > 0)
-			kill_and_reap(&p);
-		return r;
-	}
-	*ret = p;
-	return 0;
+	return r < 0 ? r : sbx_finish(plan, &b, ret, e);
 }
