@@ -202,6 +202,10 @@ static void on_frame(struct instance *in, const struct guest_frame *f, const cha
 		pool_instance_bad_init(in, p, f->size);
 	} else {
 		memcpy(&res, p, sizeof(res));
+		if (memcmp(res.request_id, in->inv->head.request_id, sizeof(res.request_id)) != 0) {
+			broken(in, "result of another request");
+			return;
+		}
 		set_state(in, INSTANCE_IDLE);
 		pool_instance_result(in, &res, p + sizeof(res), f->size - sizeof(res));
 	}

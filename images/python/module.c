@@ -13,6 +13,7 @@
  *		init_error(payload)
  *		receive() -> (request_id, deadline_us, client_context, event) | None
  *		reply(status, started_us, ended_us, payload)
+ *						to the request received last
  *		close()				forget the stream: for forks of user code
  * All		now_us()			CLOCK_MONOTONIC
  *
@@ -31,6 +32,7 @@
 struct guest {
 	struct stream stream;
 	struct zygote zygote;
+	struct guest_invoke request; /* the one received last: its reply names it */
 };
 
 static PyObject *raise_err(const struct err *e)
@@ -157,7 +159,7 @@ static PyObject *py_init(PyObject *self, PyObject *Py_UNUSED(none))
 	return PyUnicode_DecodeUTF8(payload, (Py_ssize_t)size, "strict");
 }
 
-static PyObject *request_tuple(const char *payload, size_t size)
+static PyObject *request_tuple(const char *payload, size_t size, struct guest_invoke *ret_head)
 {
 	struct guest_invoke head;
 	const char *context = payload + sizeof(head);
@@ -170,6 +172,7 @@ static PyObject *request_tuple(const char *payload, size_t size)
 		PyErr_SetString(PyExc_OSError, "malformed GUEST_INVOKE");
 		return NULL;
 	}
+	*ret_head = head;
 	size -= sizeof(head) + head.context_size;
 	id = PyUnicode_DecodeASCII(head.request_id, (Py_ssize_t)strlen(head.request_id), "replace");
 	context_text = text_or_bytes(context, head.context_size);
@@ -196,7 +199,7 @@ static PyObject *py_receive(PyObject *self, PyObject *Py_UNUSED(none))
 		return NULL;
 	if (r == STREAM_E_EOF)
 		Py_RETURN_NONE;
-	request = request_tuple(payload, size);
+	request = request_tuple(payload, size, &g->request);
 	stream_release(&g->stream);
 	return request;
 }
@@ -260,6 +263,7 @@ static PyObject *py_init_error(PyObject *self, PyObject *payload)
 
 static PyObject *py_reply(PyObject *self, PyObject *args)
 {
+	const struct guest *g = PyModule_GetState(self);
 	unsigned int status;
 	unsigned long long started_us, ended_us;
 	PyObject *payload;
@@ -268,6 +272,7 @@ static PyObject *py_reply(PyObject *self, PyObject *args)
 	if (!PyArg_ParseTuple(args, "IKKO", &status, &started_us, &ended_us, &payload))
 		return NULL;
 	m = (struct guest_result){.status = status, .started_us = started_us, .ended_us = ended_us};
+	memcpy(m.request_id, g->request.request_id, sizeof(m.request_id));
 	return send_frame(self, GUEST_RESULT, &m, sizeof(m), payload);
 }
 

@@ -11,9 +11,11 @@
  *	guest → core   GUEST_RESULT    struct guest_result, reply or JSON error object
  *	core → guest   GUEST_INVOKE    ...
  *
- * The core sends one GUEST_INVOKE at a time; the guest answers each with exactly one GUEST_RESULT. When
- * the core closes the socket, the guest exits 0. Anything else is a broken peer: the core destroys the
- * instance, the guest exits.
+ * The core sends one GUEST_INVOKE at a time; the guest answers each with exactly one GUEST_RESULT, which
+ * names the request. When the core closes the socket, the guest exits 0. Anything else is a broken peer:
+ * the core destroys the instance, the guest exits. What tenant code wrote between two requests, or what a
+ * thread it left behind writes late, so never answers a request: a request id is random and was not told
+ * before its GUEST_INVOKE. The call that meets such a frame ends as `exit`.
  *
  * print, logging and whatever writes to fd 1 or 2 goes into a pipe that the core reads. The guest writes
  * nothing of its own there. All that a request wrote is in the pipe before its GUEST_RESULT is sent.
@@ -81,7 +83,8 @@ enum guest_status {
 
 /* Payload of GUEST_RESULT: this, then the reply. */
 struct guest_result {
-	uint32_t status; /* enum guest_status */
+	char request_id[GUEST_REQUEST_ID_LEN + 4]; /* as it came, byte for byte */
+	uint32_t status;			   /* enum guest_status */
 	uint32_t reserved;
 	uint64_t started_us; /* the handler was entered */
 	uint64_t ended_us;   /* the handler returned and its reply was serialised */

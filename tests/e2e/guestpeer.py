@@ -90,8 +90,9 @@ class Peer:
         """(status, started_us, ended_us, payload)"""
         kind, payload = self.receive()
         assert kind == RESULT, f"frame {kind}: {payload!r}"
-        status, _, started_us, ended_us = struct.unpack_from("IIQQ", payload)
-        return status, started_us, ended_us, payload[24:]
+        request_id, status, _, started_us, ended_us = struct.unpack_from("40sIIQQ", payload)
+        assert request_id == self.request_id.encode().ljust(40, b"\0"), request_id
+        return status, started_us, ended_us, payload[64:]
 
     def invoke(self, event=b"{}", **more):
         """The parsed reply of a request that must succeed."""

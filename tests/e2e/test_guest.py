@@ -325,6 +325,7 @@ def half_a_frame_is_waited_for():
         for byte in whole[:-1]:
             g.sock.sendall(bytes([byte]))
         g.sock.sendall(whole[-1:])
+        g.request_id = "id"
         assert g.answer()[3] == b"[1]"
 
 

@@ -93,7 +93,7 @@ def handler(event, context):
     if event == "early":
         time.sleep(0.3)
         reply = b'"mine"'
-        os.write(3, struct.pack("=IIIIQQ", 5, 24 + len(reply), 0, 0, 1, 1) + reply)
+        os.write(3, struct.pack("=II40sIIQQ", 5, 64 + len(reply), context.aws_request_id.encode(), 0, 0, 1, 1) + reply)
         time.sleep(5)
     if event == "garbage":
         os.write(3, b"\\xff" * 100)

@@ -13,14 +13,16 @@ import time
 OUT, ERR, DATA = 1, 2, 3
 INIT, INVOKE, READY, INIT_ERROR, RESULT = range(1, 6)
 FOR_EVER = 3600
+ids = [""]  # of the calls so far, this one last
 
 
 def frame(kind, payload, size=None):
     return struct.pack("=II", kind, len(payload) if size is None else size) + payload
 
 
-def result(reply, status=0, started_us=0, ended_us=0):
-    return frame(RESULT, struct.pack("=IIQQ", status, 0, started_us, ended_us) + reply)
+def result(reply, status=0, started_us=0, ended_us=0, request_id=None):
+    name = (ids[-1] if request_id is None else request_id).encode()
+    return frame(RESULT, struct.pack("=40sIIQQ", name, status, 0, started_us, ended_us) + reply)
 
 
 def say(data):
@@ -81,6 +83,21 @@ def early_result():
 
 def two_results():
     say(result(b'"first"') + result(b'"second"'))
+    time.sleep(FOR_EVER)
+
+
+def result_of_the_call_before():
+    say(result(b'"forged"', request_id=ids[-2]))
+    time.sleep(FOR_EVER)
+
+
+def result_of_a_guessed_call():
+    say(result(b'"forged"', request_id="0190a5a5-0000-7000-8000-000000000000"))
+    time.sleep(FOR_EVER)
+
+
+def result_without_an_id():
+    say(result(b'"forged"', request_id=""))
     time.sleep(FOR_EVER)
 
 
@@ -207,4 +224,5 @@ def dies_when_idle():
 
 
 def handler(event, context):
+    ids.append(context.aws_request_id)
     return globals()[event["do"]]()
