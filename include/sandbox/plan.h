@@ -68,6 +68,12 @@ struct sbx_root {
 		propagation; /* of the finished root: MS_SLAVE, MS_UNBINDABLE, maybe | MS_REC; or 0, private */
 };
 
+/* The process gets a pty of the container's own. Rows and columns 0: the kernel's default. */
+struct sbx_terminal {
+	bool is_wanted;
+	uint16_t rows, columns;
+};
+
 struct sbx_plan {
 	uint64_t namespaces; /* CLONE_NEW* to create */
 	struct sbx_idmap uid_maps[SBX_IDMAPS_MAX], gid_maps[SBX_IDMAPS_MAX];
@@ -89,6 +95,7 @@ struct sbx_plan {
 	/* The process. argv NULL: the child becomes the sandbox's pid 1, which only reaps. */
 	const char **argv, **env; /* NULL-terminated */
 	const char *cwd;
+	struct sbx_terminal terminal;
 	bool dies_with_parent; /* SIGKILL when the starter ends (prctl(2), PR_SET_PDEATHSIG) */
 	struct sbx_drop drop;
 	struct arena *arena; /* owns all of the above that is behind a pointer */

@@ -20,6 +20,7 @@ static const struct {
 	    {"http",    fuzz_http   },
 	{"request", fuzz_request},
 	   {"unpack",  fuzz_unpack },
+	    {"user",    fuzz_user   },
 };
 
 /* The input has its own allocation, of its own size: a sanitizer sees one byte too many. */
