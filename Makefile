@@ -33,7 +33,7 @@ BASE := $(wildcard sandbox/base/*.c)
 POLICY := $(wildcard policy/*.c)
 IMAGES := $(wildcard images/*.c)
 SANDBOX := $(wildcard sandbox/*.c)
-CLI := $(wildcard sandbox/cli/*.c)
+CLI := $(filter-out sandbox/cli/main.c,$(wildcard sandbox/cli/*.c))
 DAEMON := $(filter-out runtimed/main.c,$(wildcard runtimed/*.c))
 FNCTL := $(wildcard runtimed/fnctl/*.c)
 LLHTTP := $(addprefix /usr/share/llhttp/,api.c http.c llhttp.c)
@@ -57,7 +57,7 @@ E2E := $(wildcard tests/e2e/test_*.py tests/e2e/test_*.sh)
 .SECONDARY:
 all: $(PROGRAMS) $(GUEST)
 
-$(B)/bin/sandbox: $(call obj,$(CLI)) $(CORE_OBJ)
+$(B)/bin/sandbox: $(call obj,sandbox/cli/main.c $(CLI)) $(CORE_OBJ)
 $(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
 $(B)/bin/runtimed: LIBS += $(DAEMON_LIBS)
 $(B)/bin/fnctl: $(call obj,$(FNCTL) runtimed/outcome.c $(BASE))
@@ -101,7 +101,7 @@ $(B)/obj/%.o: %.c | deps-build $(if $(filter check%,$(MAKECMDGOALS)),deps-test)
 	@$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Every test program links everything but main(): a test may reach any module.
-$(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TESTLIB)) $(DAEMON_OBJ) $(CORE_OBJ)
+$(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(TESTLIB) $(CLI)) $(DAEMON_OBJ) $(CORE_OBJ)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(DAEMON_LIBS) $(shell pkg-config --libs check)
@@ -160,6 +160,8 @@ install: all
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/runtimed/policy policy/profiles/*.policy
 	install -Dm644 tools/runtimed.service $(DESTDIR)$(PREFIX)/lib/systemd/system/runtimed.service
-	tools/man docs/man $(DESTDIR)$(PREFIX)/share/man
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(B)/bin/sandbox completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sandbox
+	tools/man docs/man $(B)/bin $(DESTDIR)$(PREFIX)/share/man
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -40,6 +41,13 @@ static void release(scmp_filter_ctx *ctx)
 static int failed(int r, struct err *e, const char *what)
 {
 	return err_set(e, -r, "libseccomp: %s: %s", what, err_name(-r));
+}
+
+void pol_library_version(char *out, size_t size)
+{
+	const struct scmp_version *v = seccomp_version();
+
+	(void)snprintf(out, size, "%u.%u.%u", v->major, v->minor, v->micro);
 }
 
 int pol_call_number(const char *name)

@@ -62,6 +62,9 @@ static inline void pol_freep(struct pol **p)
 /* How many system calls have a rule. */
 size_t pol_rules(const struct pol *p);
 
+/* The version of libseccomp, "2.5.4". */
+void pol_library_version(char *out, size_t size);
+
 /*
  * Compile. The program judges calls of this machine's own ABI; any other ABI (x86, x32, int 0x80) kills
  * the process. -E2BIG when it would be longer than the kernel takes. To be called before a filter that

@@ -1,6 +1,7 @@
 /*
- * The commands of `sandbox`. main.c looks the command's word up in its table, parses what follows by the
- * row's options into struct cli, and calls the row's function.
+ * The commands of `sandbox`. commands.c has one row for each: its words, its help and its rows of options.
+ * From that row come parsing (main.c), --help, the manual and the completion (help.c). main.c parses what
+ * follows the command's word into struct cli, and calls the row's function.
  *
  * A command returns the exit status, or a negative error, which main.c reports: one line, "sandbox run:
  * step: object: errno".
@@ -9,6 +10,8 @@
 #define SANDBOX_CLI_CLI_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "base/opt.h"
@@ -22,36 +25,81 @@
 /* All that a command line can say. What is not given is NULL or false, or the default named. */
 struct cli {
 	/* before the command */
-	const char *root;	/* state of containers; CLI_ROOT */
-	const char *log;	/* append errors to this file too */
-	const char *log_format; /* "text", "json"; text */
+	const char *root;	    /* state of containers; CLI_ROOT, or below $XDG_RUNTIME_DIR */
+	const char *log;	    /* append errors to this file too */
+	const char *log_format;	    /* "text", "json"; text */
+	const char *rootless;	    /* "true", "false", "auto"; auto */
+	const char *cgroup_manager; /* "cgroupfs" and those that are refused; cgroupfs */
 	bool is_debug;
-	bool systemd_cgroup;
 	bool wants_version;
 	bool wants_help;
-	/* the command */
+	/* of several commands */
 	const char *command;
-	int argc; /* its words, for a row without options */
-	char **argv;
 	const char *bundle; /* . */
 	const char *id;
+	const char *format;   /* "table", "json"; table */
+	struct opt_rest rest; /* words for which the command has no row */
+	bool is_quiet;
+	bool wants_json;
+	/* of one */
+	const char *action;	  /* policy */
+	const char *topic;	  /* help */
+	bool wants_scdoc;	  /* help */
+	const char *file;	  /* policy */
+	bool wants_rootless_spec; /* spec */
 };
 
 #define CLI_ROOT "/run/sandbox"
 
+#define CLI_INIT                                                                                   \
+	{                                                                                          \
+		.log_format = "text", .rootless = "auto", .cgroup_manager = "cgroupfs",            \
+		.bundle = ".", .format = "table"                                                   \
+	}
+
 typedef int cli_command(struct cli *c, struct err *e);
 
-cli_command cmd_run, cmd_spec, cmd_policy;
-extern const struct opt run_opts[], spec_opts[];
+struct command {
+	const char *name;
+	const char *help; /* one line, small letter, no stop */
+	const char
+		*about; /* for its --help and the manual: sentences; NULL: the line says it all */
+	const struct opt *opts;
+	cli_command *run;
+};
+
+/* A name of NULL ends the tables. */
+extern const struct command cli_commands[];
+extern const struct opt cli_global_opts[], cli_common_opts[];
+
+/* The command's row, or NULL. */
+const struct command *cli_find(const char *name);
+
+/* What the options before the command ask for and we do not do is -EINVAL, with what to do instead. */
+int cli_check_global(const struct cli *c, struct err *e);
+
+cli_command cmd_run, cmd_spec, cmd_policy, cmd_help, cmd_completion;
+extern const struct opt run_opts[], spec_opts[], policy_opts[], help_opts[], completion_opts[];
 
 #define OPT_ROW_END                                                                                \
 	{                                                                                          \
 		.name = NULL                                                                       \
 	}
 
+/* The row of a command that is about one container. */
+#define OPT_ROW_ID                                                                                 \
+	{                                                                                          \
+		"ID", 0, OPT_NAME, offsetof(struct cli, id), NULL, NULL                            \
+	}
+
+/* ---- help.c ---- */
+
+void cli_print_usage(FILE *out);
+void cli_print_help(const struct command *c, FILE *out);
+
 /* ---- report.c ---- */
 
-/* The error as one line, text or JSON, to stderr and --log. */
+/* The error as one line, text or JSON, to --log; and to stderr, where with --log it is plain text. */
 void cli_report(const struct cli *c, const struct err *e);
 
 /* With --debug, a line to the same places. */

@@ -11,6 +11,13 @@
 #include "base/str.h"
 #include "policy/policy.h"
 
+const struct opt policy_opts[] = {
+	{"ACTION",  0, OPT_NAME, offsetof(struct cli, action), NULL, NULL},
+	{"FILE",	 0, OPT_NAME, offsetof(struct cli, file),	  NULL, NULL},
+	{"SYSCALL", 0, OPT_REST, offsetof(struct cli, rest),   NULL, NULL},
+	OPT_ROW_END,
+};
+
 static int check(const struct pol *p, int argc, char **argv, struct err *e)
 {
 	_cleanup_free_ struct pol_program *prog = calloc(1, sizeof(*prog));
@@ -51,27 +58,29 @@ static const struct {
 	{"explain", explain, POL_RULES_MAX},
 };
 
-static int usage(void)
+static int usage(const struct cli *c, struct err *e)
 {
-	fputs("usage: sandbox policy check FILE\n"
-	      "       sandbox policy explain FILE [SYSCALL...]\n",
-	      stderr);
+	cli_report(c, e);
 	return CLI_USAGE;
 }
 
-/* The words after the command: ACTION FILE [SYSCALL...]. */
 int cmd_policy(struct cli *c, struct err *e)
 {
 	_cleanup_pol_ struct pol *p = NULL;
 	size_t i = 0;
 	int r;
 
-	if (c->argc < 2)
-		return usage();
-	while (i < ARRAY_SIZE(actions) && !str_is(actions[i].name, c->argv[0]))
+	while (i < ARRAY_SIZE(actions) && !str_is(actions[i].name, c->action))
 		i++;
-	if (i == ARRAY_SIZE(actions) || c->argc - 2 > actions[i].args_max)
-		return usage();
-	r = pol_load(c->argv[1], &p, e);
-	return r < 0 ? r : actions[i].run(p, c->argc - 2, c->argv + 2, e);
+	if (i == ARRAY_SIZE(actions)) {
+		err_set(e, EINVAL, "'%s': neither check nor explain", c->action);
+		return usage(c, e);
+	}
+	if (c->rest.n > actions[i].args_max) {
+		err_set(e, EINVAL, "%s: unexpected argument '%s'", c->action,
+			c->rest.words[actions[i].args_max]);
+		return usage(c, e);
+	}
+	r = pol_load(c->file, &p, e);
+	return r < 0 ? r : actions[i].run(p, c->rest.n, c->rest.words, e);
 }

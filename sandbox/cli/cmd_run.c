@@ -21,8 +21,9 @@
 #define STATUS_SIGNAL	128 /* added to the number of the signal that ended the process */
 
 const struct opt run_opts[] = {
-	{"bundle", 'b', OPT_TEXT, offsetof(struct cli, bundle), "DIR", "the bundle; default ."},
-	{"ID",     0,	  OPT_NAME, offsetof(struct cli, id),     NULL,  NULL			},
+	{"bundle", 'b', OPT_TEXT, offsetof(struct cli, bundle), "DIR",
+	 "the bundle; default the current directory"			    },
+	{"ID",     0,	  OPT_NAME, offsetof(struct cli, id),     NULL,  NULL},
 	OPT_ROW_END,
 };
 

@@ -8,83 +8,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/str.h"
+#include "policy/policy.h"
 #include "sandbox/cli/cli.h"
 
-/* opts NULL: the command parses its own words. */
-static const struct command {
-	const char *name, *args, *help;
-	const struct opt *opts;
-	cli_command *run;
-} commands[] = {
-	{"run",				  "[--bundle DIR] ID", "start a bundle and wait for its end", run_opts, cmd_run},
-	{"spec", "", "print a config.json to begin with", spec_opts, cmd_spec},
-	{"policy",			       "check|explain FILE [SYSCALL...]", "check or show a policy", NULL, cmd_policy},
-	{.name = NULL				},
-};
-
-static const struct opt global_opts[] = {
-	{"root",		 0,   OPT_TEXT, offsetof(struct cli, root),		  "DIR",	 "state; default " CLI_ROOT},
-	{"log",		0,   OPT_TEXT, offsetof(struct cli, log),		"FILE",	"errors go here too"	    },
-	{"log-format",     0,	  OPT_TEXT, offsetof(struct cli, log_format),     "FORMAT", "text or json"	      },
-	{"debug",	  0,   OPT_FLAG, offsetof(struct cli, is_debug),       NULL,     "say more"		       },
-	{"systemd-cgroup", 0,   OPT_FLAG, offsetof(struct cli, systemd_cgroup), NULL,	    "refused"		     },
-	{"version",	    'v', OPT_FLAG, offsetof(struct cli, wants_version),	NULL,     "print the version"	 },
-	{"help",		 'h', OPT_FLAG, offsetof(struct cli, wants_help),	  NULL,	"this help"		   },
-	OPT_ROW_END,
-};
-
-static const struct opt help_opts[] = {
-	{"help", 'h', OPT_FLAG, offsetof(struct cli, wants_help), NULL, "this help"},
-	OPT_ROW_END,
-};
-
-static void print_usage(FILE *out)
-{
-	fputs("usage: sandbox [OPTION...] COMMAND ...\n\n", out);
-	for (const struct command *c = commands; c->name; c++)
-		fprintf(out, "  %-7s %-33s %s\n", c->name, c->args, c->help);
-	fputs("\n", out);
-	opt_help(global_opts, out);
-	fputs("\n'sandbox COMMAND --help' tells a command's options.\n", out);
-}
-
-static void print_help(const struct command *c)
-{
-	printf("usage: sandbox %s %s\n\n%s\n\n", c->name, c->args, c->help);
-	if (c->opts)
-		opt_help(c->opts, stdout);
-	opt_help(help_opts, stdout);
-}
-
-static const struct command *find(const char *name)
-{
-	const struct command *c = commands;
-
-	while (c->name && !str_is(c->name, name))
-		c++;
-	return c->name ? c : NULL;
-}
-
-static bool asks_help(int argc, char **argv)
-{
-	for (int i = 0; i < argc && !str_is(argv[i], "--"); i++)
-		if (str_is(argv[i], "--help") || str_is(argv[i], "-h"))
-			return true;
-	return false;
-}
-
-static int check_global(const struct cli *c, struct err *e)
-{
-	if (c->systemd_cgroup)
-		return err_set(e, EINVAL,
-			       "--systemd-cgroup is not supported: start sandbox in a delegated "
-			       "group instead (systemd: Delegate=yes)");
-	if (!str_is(c->log_format, "text") && !str_is(c->log_format, "json"))
-		return err_set(e, EINVAL, "--log-format '%s': neither text nor json",
-			       c->log_format);
-	return 0;
-}
+#define ROWS_MAX       64
+#define ROOT_BYTES_MAX 1024
 
 /* A descriptor of ours must never become the container's stdin, stdout or stderr. */
 static int open_stdio(void)
@@ -105,19 +35,62 @@ static int fail(const struct cli *c, const struct err *e, int status)
 	return status;
 }
 
+/* As podman and others look for it: "sandbox version 0.1.0" first. */
+static void print_version(void)
+{
+	char seccomp[32];
+
+	pol_library_version(seccomp, sizeof(seccomp));
+	printf("sandbox version " CLI_VERSION "\nspec: " CLI_OCI_SPEC "\nlibseccomp: %s\n",
+	       seccomp);
+}
+
+/* An ordinary user's state is where he may write, and nobody else. */
+static int choose_root(struct cli *c, char path[ROOT_BYTES_MAX], struct err *e)
+{
+	const char *run = getenv("XDG_RUNTIME_DIR");
+	bool is_rootless =
+		str_is(c->rootless, "auto") ? geteuid() != 0 : str_is(c->rootless, "true");
+	int n;
+
+	if (c->root)
+		return 0;
+	c->root = CLI_ROOT;
+	if (!is_rootless || !run || !*run)
+		return 0;
+	n = snprintf(path, ROOT_BYTES_MAX, "%s/sandbox", run);
+	if (n < 0 || n >= ROOT_BYTES_MAX)
+		return err_set(e, ENAMETOOLONG, "XDG_RUNTIME_DIR: longer than %d bytes",
+			       ROOT_BYTES_MAX);
+	c->root = path;
+	return 0;
+}
+
+/* The command's rows and those of all commands, in one table. */
+static int parse(const struct command *command, int argc, char **argv, struct cli *c, struct err *e)
+{
+	struct opt rows[ROWS_MAX];
+	size_t n = 0;
+
+	for (const struct opt *opt = cli_common_opts; opt->name; opt++)
+		rows[n++] = *opt;
+	for (const struct opt *opt = command->opts; opt->name && n < ROWS_MAX - 1; opt++)
+		rows[n++] = *opt;
+	rows[n] = (struct opt)OPT_ROW_END;
+	return opt_parse(rows, argc, argv, c, e);
+}
+
 static int run(const struct command *command, struct cli *c, int argc, char **argv)
 {
 	struct err e = ERR_INIT;
-	int r = 0;
+	int r = parse(command, argc, argv, c, &e);
 
 	c->command = command->name;
-	c->argc = argc;
-	c->argv = argv;
-	if (asks_help(argc, argv)) {
-		print_help(command);
+	if (c->wants_help) {
+		cli_print_help(command, stdout);
 		return EXIT_SUCCESS;
 	}
-	if (command->opts && opt_parse(command->opts, argc, argv, c, &e) < 0)
+	if (r < 0)
 		return fail(c, &e, CLI_USAGE);
 	r = command->run(c, &e);
 	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout)))
@@ -127,27 +100,32 @@ static int run(const struct command *command, struct cli *c, int argc, char **ar
 
 int main(int argc, char **argv)
 {
-	struct cli c = {.root = CLI_ROOT, .log_format = "text", .bundle = "."};
+	struct cli c = CLI_INIT;
+	char root[ROOT_BYTES_MAX];
 	const struct command *command;
 	struct err e = ERR_INIT;
-	int used = 0;
+	int used = 0, r;
 
 	if (open_stdio() < 0)
 		return CLI_FAILED;
-	if (opt_parse_head(global_opts, argc - 1, argv + 1, &c, &used, &e) < 0 ||
-	    (!c.wants_help && !c.wants_version && check_global(&c, &e) < 0))
-		return fail(&c, &e, CLI_USAGE);
+	r = opt_parse_head(cli_global_opts, argc - 1, argv + 1, &c, &used, &e);
 	argc -= used + 1;
 	argv += used + 1;
-	if (c.wants_version) {
-		puts("sandbox " CLI_VERSION "\nspec: " CLI_OCI_SPEC);
+	if (r == 0 && c.wants_version) {
+		print_version();
 		return EXIT_SUCCESS;
 	}
-	if (c.wants_help || argc == 0) {
-		print_usage(c.wants_help ? stdout : stderr);
+	if (r == 0 && (c.wants_help || argc == 0)) {
+		cli_print_usage(c.wants_help ? stdout : stderr);
 		return c.wants_help ? EXIT_SUCCESS : CLI_USAGE;
 	}
-	command = find(argv[0]);
+	if (r == 0)
+		r = cli_check_global(&c, &e);
+	if (r == 0)
+		r = choose_root(&c, root, &e);
+	if (r < 0)
+		return fail(&c, &e, CLI_USAGE);
+	command = cli_find(argv[0]);
 	if (!command) {
 		err_set(&e, EINVAL, "unknown command '%s'; see --help", argv[0]);
 		return fail(&c, &e, CLI_USAGE);

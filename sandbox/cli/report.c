@@ -15,6 +15,7 @@
 
 #define LINE_MAX_BYTES 4096
 
+/* The members in the order of logrus, which the engines' own runtimes write by. */
 static void format_json(struct buf *line, const char *level, const char *text)
 {
 	time_t now = time(NULL);
@@ -22,29 +23,37 @@ static void format_json(struct buf *line, const char *level, const char *text)
 	struct tm tm;
 
 	(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-	buf_printf(line, "{\"level\":\"%s\",\"time\":\"%s\",\"msg\":", level, when);
+	buf_printf(line, "{\"level\":\"%s\",\"msg\":", level);
 	buf_json_string(line, text, strlen(text));
-	buf_puts(line, "}\n");
+	buf_printf(line, ",\"time\":\"%s\"}\n", when);
 }
 
-static void write_line(const struct cli *c, const char *level, const char *text)
+static void write_line(int fd, bool is_json, const char *level, const char *text)
 {
-	_cleanup_fd_ int log = -1;
 	_cleanup_buf_ struct buf line;
 	struct err lost = ERR_INIT;
 
 	buf_init(&line, LINE_MAX_BYTES);
-	if (c->log_format && str_is(c->log_format, "json"))
+	if (is_json)
 		format_json(&line, level, text);
 	else
 		buf_printf(&line, "%s\n", text);
 	/* Where an error cannot be told there is nobody to tell so. */
-	(void)file_write_all(STDERR_FILENO, line.data, line.len, &lost);
+	(void)file_write_all(fd, line.data, line.len, &lost);
+}
+
+/* With a log, stderr is for people: engines show it to them as it is, and read the log themselves. */
+static void tell(const struct cli *c, const char *level, const char *text)
+{
+	_cleanup_fd_ int log = -1;
+	bool is_json = str_is(c->log_format, "json");
+
+	write_line(STDERR_FILENO, is_json && !c->log, level, text);
 	if (!c->log)
 		return;
 	log = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (log >= 0)
-		(void)file_write_all(log, line.data, line.len, &lost);
+		write_line(log, is_json, level, text);
 }
 
 void cli_report(const struct cli *c, const struct err *e)
@@ -53,7 +62,7 @@ void cli_report(const struct cli *c, const struct err *e)
 
 	(void)snprintf(text, sizeof(text), "sandbox%s%s: %s", c->command ? " " : "",
 		       c->command ?: "", e->text);
-	write_line(c, "error", text);
+	tell(c, "error", text);
 }
 
 void cli_debug(const struct cli *c, const char *fmt, ...)
@@ -66,5 +75,5 @@ void cli_debug(const struct cli *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	write_line(c, "debug", text);
+	tell(c, "debug", text);
 }

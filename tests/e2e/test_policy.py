@@ -32,9 +32,9 @@ case("a call by name", ["explain", PYTHON, "bpf", "socketpair"], 0,
      r"\A 321  bpf +EPERM\n  53  socketpair +allow if arg0 == AF_UNIX, else EAFNOSUPPORT\n\Z")
 case("an unknown call", ["explain", PYTHON, "nope"], 1, r"\A\Z", "unknown system call 'nope'")
 case("no such file", ["check", "/nonexistent"], 1, r"\A\Z", "open '/nonexistent': ENOENT")
-case("usage", ["check"], 2, r"\A\Z", "^usage:")
-case("too many words", ["check", PYTHON, "x"], 2, r"\A\Z", "^usage:")
-case("an unknown action", ["frobnicate", PYTHON], 2, r"\A\Z", "^usage:")
+case("usage", ["check"], 2, r"\A\Z", "^sandbox policy: FILE is missing$")
+case("too many words", ["check", PYTHON, "x"], 2, r"\A\Z", "^sandbox policy: check: unexpected argument 'x'")
+case("an unknown action", ["frobnicate", PYTHON], 2, r"\A\Z", "neither check nor explain")
 with tempfile.NamedTemporaryFile("w", suffix=".policy") as f:
     f.write("default kill\nallow read\n\tnope\n")
     f.flush()

@@ -32,8 +32,6 @@ def unpack_image():
 
 def spec(tool=SANDBOX):
     """The default config, of `sandbox spec`, or as another runtime writes it, without a terminal."""
-    if tool == SANDBOX:
-        return json.loads(subprocess.run([SANDBOX, "spec"], check=True, capture_output=True).stdout)
     with tempfile.TemporaryDirectory(dir=WORK) as at:
         subprocess.run([tool, "spec"], cwd=at, check=True)
         with open(os.path.join(at, "config.json"), encoding="utf-8") as f:
@@ -374,7 +372,7 @@ def errors_go_to_the_log_as_json_too():
     with open(log, encoding="utf-8") as f:
         line = json.loads(f.read())
     equal(status, 1)
-    equal((line["level"], json.loads(err)["msg"]), ("error", line["msg"]))
+    equal((line["level"], err), ("error", line["msg"] + "\n"))
     assert line["msg"].startswith("sandbox run: execute: '/nonexistent': ENOENT"), line
 
 

@@ -1,0 +1,82 @@
+/* What `sandbox` can be told: the commands, and the options before and of all of them. See cli.h. */
+#include <errno.h>
+#include <stddef.h>
+
+#include "base/str.h"
+#include "sandbox/cli/cli.h"
+
+#define NO_SYSTEMD                                                                                 \
+	"groups are made by cgroupfs alone; start sandbox in a delegated group instead (systemd: " \
+	"Delegate=yes), and podman with --cgroup-manager cgroupfs"
+
+/* Row by row what it does; the order is that of the help. */
+const struct command cli_commands[] = {
+	{
+		"run",				"start a bundle's process and stay until it ends",
+		"The exit status is that of the process, or 128 and the number of the signal that "
+		"ended it.", run_opts,
+		cmd_run, },
+	{
+		"spec",		   "write a config.json to begin with",
+		"It is written into the bundle's directory. A file that is there is not "
+		"overwritten.", spec_opts,
+		cmd_spec, },
+	{
+		"policy",			     "check a policy of system calls, or explain its verdicts",
+		"ACTION is *check*, which says how long its compiled program is, or *explain*, "
+		"which prints the verdict on each system call, or on those named.", policy_opts,
+		cmd_policy, },
+	{
+		"help",				     "tell the commands, or the options of one",
+		NULL, help_opts,
+		cmd_help, },
+	{
+		"completion","print the completion script of a shell",
+		"SHELL is *bash*: eval \"$(sandbox completion bash)\" gives it to the present "
+		"shell.", completion_opts,
+		cmd_completion, },
+	{.name = NULL			  },
+};
+
+const struct opt cli_global_opts[] = {
+	{"root",		 0,		    OPT_TEXT,	      offsetof(struct cli,	   root),							  "DIR",
+	 "state of containers; default " CLI_ROOT ", or $XDG_RUNTIME_DIR/sandbox"},
+	{"log",		     0,				OPT_TEXT,			     offsetof(struct cli,		  log),				"FILE","errors go here too"},
+	{"log-format", 0,		  OPT_CHOICE,		      offsetof(struct cli,						   log_format),									      "text|json",
+	 "how errors are written; default text"},
+	{"debug",	  0, OPT_FLAG,		       offsetof(struct cli,				    is_debug),										    NULL,"say more"},
+	{"rootless",	     0,			OPT_CHOICE,				    offsetof(struct cli,			 rootless),"true|false|auto",
+	 "is this an ordinary user's? default auto: unless we are root"},
+	{"cgroup-manager",  0,	      OPT_CHOICE,offsetof(struct cli,		       cgroup_manager),
+	 "cgroupfs|systemd|disabled","who makes groups; only cgroupfs, the others are refused"},
+	{"version",	    'v',OPT_FLAG,			   offsetof(struct cli,							wants_version),								NULL,"print the version"},
+	{"help",	 'h',		      OPT_FLAG,offsetof(struct cli,wants_help),NULL,"this help"},
+	{"systemd-cgroup",		   's',			OPT_REFUSED,		     0,				NULL,																    NO_SYSTEMD},
+	{"criu",		     0,		     OPT_REFUSED,			 0,	    "PATH",							 "there is no checkpoint and restore"},
+	OPT_ROW_END,
+};
+
+const struct opt cli_common_opts[] = {
+	{"help", 'h', OPT_FLAG, offsetof(struct cli, wants_help), NULL, "this help"},
+	OPT_ROW_END,
+};
+
+const struct command *cli_find(const char *name)
+{
+	const struct command *c = cli_commands;
+
+	while (c->name && !str_is(c->name, name))
+		c++;
+	return c->name ? c : NULL;
+}
+
+int cli_check_global(const struct cli *c, struct err *e)
+{
+	if (str_is(c->cgroup_manager, "systemd"))
+		return err_set(e, EINVAL, "--cgroup-manager systemd is not supported: " NO_SYSTEMD);
+	if (str_is(c->cgroup_manager, "disabled"))
+		return err_set(e, EINVAL,
+			       "--cgroup-manager disabled is not supported: a container is ended "
+			       "by its group, so it always has one");
+	return 0;
+}
