@@ -4,13 +4,10 @@
  * When any name cannot be read nothing is removed at all. An image loses its manifest first: from then
  * on it cannot be found, so no reader meets half of one.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -71,38 +68,23 @@ static bool digest_of(const char *file, const char *suffix, char *ret_digest)
 	return img_digest_is_valid(digest);
 }
 
-static int sweep_dir(struct gc *gc, const struct place *place, DIR *dir, struct err *e)
+static int sweep(struct gc *gc, const struct place *place, struct err *e)
 {
+	_cleanup_dir_ DIR *list = NULL;
 	char digest[IMG_DIGEST_MAX + 1];
-	struct dirent *d;
-	int r;
+	const char *name;
+	int r = file_list(gc->store->dir, place->dir, &list, e);
 
-	while ((d = readdir(dir))) {
-		if (!digest_of(d->d_name, place->suffix, digest) || is_kept(gc, digest))
+	if (r == -ENOENT)
+		return 0;
+	while (r == 0 && (name = file_next_name(list))) {
+		if (!digest_of(name, place->suffix, digest) || is_kept(gc, digest))
 			continue;
-		r = file_remove_tree(dirfd(dir), d->d_name, e);
+		r = file_remove_tree(dirfd(list), name, e);
 		if (r < 0)
 			return err_wrap(e, "%s", place->dir);
 		gc->n_removed += place->is_image;
 	}
-	return 0;
-}
-
-static int sweep(struct gc *gc, const struct place *place, struct err *e)
-{
-	int fd = openat(gc->store->dir, place->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	int r;
-
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (!dir) {
-		r = err_errno(e, "read '%s'", place->dir);
-		fd_close(&fd);
-		return r;
-	}
-	r = sweep_dir(gc, place, dir, e);
-	(void)closedir(dir);
 	return r;
 }
 

@@ -1,7 +1,6 @@
 /* Reading the image store, and its one cheap write: moving a name. */
 #include "images/store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -80,26 +79,19 @@ int img_read_name(struct img_store *s, const char *name, char *digest, struct er
 int img_read_names(struct img_store *s, char (*names)[IMG_NAME_MAX + 1], size_t max, size_t *ret_n,
 		   struct err *e)
 {
-	int fd = openat(s->dir, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *d;
+	_cleanup_dir_ DIR *list = NULL;
+	const char *name;
 	size_t n = 0;
-	int r = 0;
+	int r = file_list(s->dir, "names", &list, e);
 
-	if (!dir) {
-		r = err_errno(e, "read the names of the image store");
-		fd_close(&fd);
-		return r;
-	}
-	while (r == 0 && (d = readdir(dir))) {
-		if (!img_name_is_valid(d->d_name))
+	while (r == 0 && (name = file_next_name(list))) {
+		if (!img_name_is_valid(name))
 			continue;
 		if (n == max)
 			r = err_set(e, ENOBUFS, "the image store holds more than %zu names", max);
 		else
-			(void)str_copy(names[n++], sizeof(*names), d->d_name);
+			(void)str_copy(names[n++], sizeof(*names), name);
 	}
-	(void)closedir(dir);
 	if (r == 0)
 		*ret_n = n;
 	return r;

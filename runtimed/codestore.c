@@ -1,7 +1,6 @@
 /* The code store: see codestore.h. */
 #include "runtimed/codestore.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -104,8 +103,6 @@ static int admit(struct codestore *cs, const char *name, struct err *e)
 	struct codestore_info info = {0};
 	int r;
 
-	if (str_is(name, ".") || str_is(name, ".."))
-		return 0;
 	if (str_has_prefix(name, NEW_PREFIX) || str_has_prefix(name, OLD_PREFIX))
 		return file_remove_tree(cs->dir, name, e);
 	if (!str_unhex(name, sha256, sizeof(sha256)))
@@ -120,18 +117,12 @@ static int admit(struct codestore *cs, const char *name, struct err *e)
 
 static int admit_all(struct codestore *cs, struct err *e)
 {
-	int copy = openat(cs->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	DIR *list = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *d;
+	_cleanup_dir_ DIR *list = NULL;
+	const char *name;
+	int r = file_list(cs->dir, ".", &list, e);
 
-	if (!list) {
-		r = err_errno(e, "read directory");
-		fd_close(&copy);
-		return r;
-	}
-	while (r == 0 && (d = readdir(list)))
-		r = admit(cs, d->d_name, e);
-	(void)closedir(list);
+	while (r == 0 && (name = file_next_name(list)))
+		r = admit(cs, name, e);
 	return r;
 }
 

@@ -1,55 +1,31 @@
 /* See codestore_tree.h. The depth of the recursion is what unpack.h allows a path, and some. */
 #include "runtimed/codestore_tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
-#include "base/str.h"
+#include "base/file.h"
 #include "runtimed/unpack.h"
 
 #define DEPTH_MAX (2 * UNPACK_DEPTH_MAX)
 
 static int open_list(int at, const char *name, unsigned depth, DIR **ret, struct err *e)
 {
-	_cleanup_fd_ int fd = -1;
-	DIR *list;
-
 	if (depth > DEPTH_MAX)
 		return err_set(e, ELOOP, "'%s': deeper than %u directories", name, DEPTH_MAX);
-	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(e, "open directory '%s'", name);
-	list = fdopendir(fd);
-	if (!list)
-		return err_errno(e, "read directory '%s'", name);
-	(void)fd_steal(&fd);
-	*ret = list;
-	return 0;
-}
-
-/* The next entry that is not "." or "..", or NULL. */
-static const char *next_name(DIR *list)
-{
-	struct dirent *d;
-
-	while ((d = readdir(list)))
-		if (!str_is(d->d_name, ".") && !str_is(d->d_name, ".."))
-			return d->d_name;
-	return NULL;
+	return file_list(at, name, ret, e);
 }
 
 static int measure(int at, const char *name, unsigned depth, struct codestore_info *info,
 		   struct err *e)
 {
 	const char *entry;
-	DIR *list = NULL;
+	_cleanup_dir_ DIR *list = NULL;
 	int r = open_list(at, name, depth, &list, e);
 
-	while (r == 0 && (entry = next_name(list))) {
+	while (r == 0 && (entry = file_next_name(list))) {
 		struct stat st;
 
 		if (fstatat(dirfd(list), entry, &st, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -62,8 +38,6 @@ static int measure(int at, const char *name, unsigned depth, struct codestore_in
 		else if (S_ISDIR(st.st_mode))
 			r = measure(dirfd(list), entry, depth + 1, info, e);
 	}
-	if (list)
-		(void)closedir(list);
 	return r;
 }
 
@@ -80,7 +54,7 @@ int codestore_measure(int at, const char *name, struct codestore_info *ret, stru
 static int remove_some(int at, const char *name, unsigned depth, unsigned *n_left, struct err *e)
 {
 	const char *entry;
-	DIR *list = NULL;
+	_cleanup_dir_ DIR *list = NULL;
 	int r = 0;
 
 	if (*n_left == 0)
@@ -94,10 +68,8 @@ static int remove_some(int at, const char *name, unsigned depth, unsigned *n_lef
 	if (errno != EISDIR)
 		return err_errno(e, "remove '%s'", name);
 	r = open_list(at, name, depth, &list, e);
-	while (r == 0 && (entry = next_name(list)))
+	while (r == 0 && (entry = file_next_name(list)))
 		r = remove_some(dirfd(list), entry, depth + 1, n_left, e);
-	if (list)
-		(void)closedir(list);
 	if (r == 0 && *n_left == 0)
 		return 1;
 	if (r == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0)

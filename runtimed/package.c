@@ -5,7 +5,6 @@
  */
 #include "runtimed/package.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -209,24 +208,18 @@ bool package_unpacked(struct core *core, const struct launch_unpacked *m)
 
 /* ---- open and close ---- */
 
-/* each() for every name in the directory; a copy of the descriptor is read. */
+/* each() for every name in the directory that is not hidden. */
 static int for_each_name(struct codes *c, int dir,
 			 int (*each)(struct codes *c, const char *name, struct err *e),
 			 struct err *e)
 {
-	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	DIR *list = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *d;
+	_cleanup_dir_ DIR *list = NULL;
+	const char *name;
+	int r = file_list(dir, ".", &list, e);
 
-	if (!list) {
-		r = err_errno(e, "read directory");
-		fd_close(&copy);
-		return r;
-	}
-	while (r == 0 && (d = readdir(list)))
-		if (d->d_name[0] != '.')
-			r = each(c, d->d_name, e);
-	(void)closedir(list);
+	while (r == 0 && (name = file_next_name(list)))
+		if (name[0] != '.')
+			r = each(c, name, e);
 	return r;
 }
 

@@ -7,7 +7,6 @@
  */
 #include "runtimed/unpack_tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -170,18 +169,11 @@ int unpack_tree_symlink(struct unpack_tree *t, const struct unpack_name *name, c
 
 int unpack_tree_empty(int dirfd, struct err *e)
 {
-	int copy = open_one(dirfd, ".", O_RDONLY | O_DIRECTORY, 0), r = 0;
-	DIR *list = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *d;
+	_cleanup_dir_ DIR *list = NULL;
+	const char *name;
+	int r = file_list(dirfd, ".", &list, e);
 
-	if (!list) {
-		r = err_errno(e, "read directory");
-		fd_close(&copy);
-		return r;
-	}
-	while (r == 0 && (d = readdir(list)))
-		if (!str_is(d->d_name, ".") && !str_is(d->d_name, ".."))
-			r = file_remove_tree(dirfd, d->d_name, e);
-	(void)closedir(list);
+	while (r == 0 && (name = file_next_name(list)))
+		r = file_remove_tree(dirfd, name, e);
 	return r;
 }

@@ -7,6 +7,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,6 +20,22 @@ int file_open_beneath(int dirfd, const char *path, int flags, mode_t mode, int *
 
 /* Open a directory (O_DIRECTORY|O_CLOEXEC), path taken as it is. */
 int file_open_dir(int dirfd, const char *path, int *ret_fd, struct err *e);
+
+/*
+ * Open a directory to be read by names: path beneath dirfd, no symlink as its last part; "." = dirfd
+ * itself, whose own position does not move. To be closed with closedir() or _cleanup_dir_.
+ */
+int file_list(int dirfd, const char *path, DIR **ret, struct err *e);
+
+/* The next name but "." and ".."; good until the next call. NULL at the end. */
+const char *file_next_name(DIR *list);
+
+static inline void file_list_cleanup(DIR **list)
+{
+	if (*list)
+		(void)closedir(*list);
+}
+#define _cleanup_dir_ __attribute__((cleanup(file_list_cleanup)))
 
 /* mkdir unless it is there already. Parents are made too when path is relative or absolute. */
 int file_make_dirs(int dirfd, const char *path, mode_t mode, struct err *e);

@@ -43,6 +43,35 @@ int file_open_dir(int dirfd, const char *path, int *ret_fd, struct err *e)
 	return 0;
 }
 
+static bool is_dot(const char *name)
+{
+	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+}
+
+int file_list(int dirfd, const char *path, DIR **ret, struct err *e)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!list) {
+		err_errno(e, "read directory '%s'", path);
+		fd_close(&fd);
+		return -e->code;
+	}
+	*ret = list;
+	return 0;
+}
+
+const char *file_next_name(DIR *list)
+{
+	struct dirent *d;
+
+	while ((d = readdir(list)))
+		if (!is_dot(d->d_name))
+			return d->d_name;
+	return NULL;
+}
+
 int file_make_dirs(int dirfd, const char *path, mode_t mode, struct err *e)
 {
 	char part[4096];
@@ -188,30 +217,17 @@ static int remove_entry(int dirfd, const char *name, dev_t dev, int depth, struc
 	return 0;
 }
 
-static bool is_dot(const char *name)
-{
-	return name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
-}
-
 /* Recursion is bounded by TREE_DEPTH_MAX; a tree deeper than that was not made by us. */
 static int remove_below(int dirfd, dev_t dev, int depth, struct err *e)
 {
-	int copy = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *d;
-	int r = 0;
+	_cleanup_dir_ DIR *list = NULL;
+	const char *name;
+	int r = file_list(dirfd, ".", &list, e);
 
-	if (!dir) {
-		r = err_errno(e, "read directory");
-		fd_close(&copy);
-		return r;
-	}
-	if (depth > TREE_DEPTH_MAX)
+	if (r == 0 && depth > TREE_DEPTH_MAX)
 		r = err_set(e, ELOOP, "remove: tree deeper than %d", TREE_DEPTH_MAX);
-	while (r == 0 && (d = readdir(dir)))
-		if (!is_dot(d->d_name))
-			r = remove_entry(dirfd, d->d_name, dev, depth, e);
-	(void)closedir(dir);
+	while (r == 0 && (name = file_next_name(list)))
+		r = remove_entry(dirfd, name, dev, depth, e);
 	return r;
 }
 

@@ -115,6 +115,34 @@ START_TEST(numbers_are_whole_strings_in_range)
 }
 END_TEST
 
+START_TEST(a_listing_leaves_the_directory_as_it_was)
+{
+	char dir[] = "/tmp/test-base-XXXXXX";
+	_cleanup_fd_ int fd = -1;
+	struct err e = ERR_INIT;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_ok(file_open_dir(AT_FDCWD, dir, &fd, &e), &e);
+	ck_assert_int_eq(mkdirat(fd, "..hidden", 0700), 0);
+	ck_assert_int_eq(symlinkat("..hidden", fd, "link"), 0);
+	for (int i = 0; i < 2; i++) { /* the second one begins anew */
+		_cleanup_dir_ DIR *list = NULL;
+		bool seen[2] = {false, false};
+		const char *name;
+
+		ck_ok(file_list(fd, ".", &list, &e), &e);
+		while ((name = file_next_name(list))) {
+			ck_assert(str_is(name, "link") || str_is(name, "..hidden"));
+			seen[str_is(name, "link")] = true;
+		}
+		ck_assert(seen[0] && seen[1]);
+		ck_assert_int_eq(file_list(fd, "link", &list, &e), -ENOTDIR);
+		ck_assert_int_eq(file_list(fd, "none", &list, &e), -ENOENT);
+	}
+	ck_ok(file_remove_tree(AT_FDCWD, dir, &e), &e);
+}
+END_TEST
+
 START_TEST(hex_goes_both_ways)
 {
 	unsigned char raw[3] = {0x00, 0xab, 0x7f}, back[3];
@@ -207,6 +235,7 @@ static Suite *suite(void)
 	tcase_add_test(t, error_names_step_object_and_errno);
 	tcase_add_test(t, error_text_stays_one_line_and_bounded);
 	tcase_add_test(t, buffer_never_passes_its_maximum);
+	tcase_add_test(t, a_listing_leaves_the_directory_as_it_was);
 	tcase_add_loop_test(t, json_string_is_always_valid, 0, ARRAY_SIZE(json_rows));
 	tcase_add_test(t, numbers_are_whole_strings_in_range);
 	tcase_add_test(t, hex_goes_both_ways);
