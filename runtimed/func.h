@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
+#include "base/log.h"
 
 /* Lambda's limits where it has one. */
 #define FUNC_NAME_MAX	     64
@@ -49,8 +50,9 @@ struct func {
 	uint64_t code_bytes; /* packed */
 	char revision[37];   /* fresh UUID per change */
 	uint64_t modified_wall_us;
-	struct list link;    /* registry */
-	struct fnpool *pool; /* pool.c's, while it has instances or waiting invocations */
+	struct list link;	     /* registry */
+	struct fnpool *pool;	     /* pool.c's, while it has instances or waiting invocations */
+	struct log_limit broken_log; /* instance.c's: a new version goes on with the old one's */
 };
 
 /* References. func_unref(NULL) is fine; the last one frees. */

@@ -91,7 +91,8 @@ static void broken(struct instance *in, const char *what)
 {
 	if (in->state == INSTANCE_STOPPING)
 		return;
-	log_line(LOG_WARN, "instance of '%s': %s", in->fn->name, what);
+	in->core->metrics->instances_broken++;
+	log_limited(&in->fn->broken_log, LOG_WARN, "instance of '%s': %s", in->fn->name, what);
 	pool_instance_broken(in);
 }
 

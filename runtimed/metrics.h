@@ -41,6 +41,7 @@ struct metrics {
 	uint64_t instances[METRICS_INSTANCES];
 	uint64_t queue_length;
 	uint64_t starts_failed;
+	uint64_t instances_broken; /* ended since they did not keep to the protocol */
 	/* the front */
 	uint64_t connections;
 	uint64_t connections_total;

@@ -168,6 +168,15 @@ def descriptors_sent_to_the_daemon_do_not_stay_there(d):
     wait_for(lambda: held() < before + 200, "their end", 5)
 
 
+def a_guest_that_lies_often_does_not_fill_the_daemon_s_log(d):
+    fresh_liar(d, "loud")
+    for _ in range(12):
+        assert invoke(d, "loud", {"do": "garbage"}).outcome == "exit"
+    assert d.said().count("instance of 'loud'") == 5, d.said()
+    count = re.search(r"^runtimed_instances_broken_total (\d+)", d.request("GET", "/metrics")[2].decode(), re.M)
+    assert int(count[1]) >= 12, count
+
+
 def a_guest_that_lies_about_its_times_pays_for_the_time_it_took(d):
     where = fresh_liar(d, "liar")
     for do in ("no_time_at_all", "all_time_there_is"):
@@ -212,5 +221,6 @@ if __name__ == "__main__":
                       *[import_tester(what, *lie) for what, lie in IMPORT_LIES.items()],
                       daemons_that_outlive_the_reply_do_not_run,
                       daemons_stay_in_the_instance_s_groups, descriptors_sent_to_the_daemon_do_not_stay_there,
+                      a_guest_that_lies_often_does_not_fill_the_daemon_s_log,
                       a_guest_that_lies_about_its_times_pays_for_the_time_it_took],
                      config="init_timeout = 1s"))

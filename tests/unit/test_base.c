@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/sock.h"
 #include "base/str.h"
@@ -143,6 +144,24 @@ START_TEST(a_listing_leaves_the_directory_as_it_was)
 }
 END_TEST
 
+START_TEST(provoked_lines_are_limited_and_the_rest_is_counted)
+{
+	struct log_limit l = {0};
+	uint32_t n = 99;
+
+	for (int i = 0; i < LOG_BURST; i++) {
+		ck_assert(log_limit_admits(&l, 7, &n));
+		ck_assert_uint_eq(n, 0);
+	}
+	for (int i = 0; i < 1000; i++)
+		ck_assert(!log_limit_admits(&l, 6 + LOG_WINDOW_US, &n));
+	ck_assert(log_limit_admits(&l, 7 + LOG_WINDOW_US, &n));
+	ck_assert_uint_eq(n, 1000);
+	ck_assert(log_limit_admits(&l, 8 + LOG_WINDOW_US, &n));
+	ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
 START_TEST(hex_goes_both_ways)
 {
 	unsigned char raw[3] = {0x00, 0xab, 0x7f}, back[3];
@@ -235,6 +254,7 @@ static Suite *suite(void)
 	tcase_add_test(t, error_names_step_object_and_errno);
 	tcase_add_test(t, error_text_stays_one_line_and_bounded);
 	tcase_add_test(t, buffer_never_passes_its_maximum);
+	tcase_add_test(t, provoked_lines_are_limited_and_the_rest_is_counted);
 	tcase_add_test(t, a_listing_leaves_the_directory_as_it_was);
 	tcase_add_loop_test(t, json_string_is_always_valid, 0, ARRAY_SIZE(json_rows));
 	tcase_add_test(t, numbers_are_whole_strings_in_range);
