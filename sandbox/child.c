@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/sock.h"
+#include "sandbox/console.h"
 #include "sandbox/net.h"
 #include "sandbox/root.h"
 #include "sandbox/sys.h"
@@ -33,6 +34,7 @@ struct child {
 	const struct sbx_place *place;
 	struct birth *birth;
 	int sync;
+	int console; /* where the terminal goes; -1 = there is none */
 	struct root_state root;
 };
 
@@ -57,26 +59,39 @@ int child_birth_begin(struct birth *b, struct err *e)
 	return sbx_join_groups(b->tasks, b->n_tasks, e);
 }
 
-int child_descriptors(const int *fds, int n, int *sync, struct err *e)
+/* Out of the way first: a source may sit where another's target is. */
+static int move_up(const int *fds, int n, int above, int *ret, struct err *e)
 {
-	int moved[SBX_STDIO_MAX], high;
-
-	/* Out of the way first: a source may sit where another's target is. */
 	for (int i = 0; i < n; i++) {
-		moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, n + 1);
-		if (moved[i] < 0)
+		ret[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, above);
+		if (fds[i] >= 0 && ret[i] < 0)
 			return err_errno(e, "move descriptor %d", fds[i]);
 	}
-	high = fcntl(*sync, F_DUPFD_CLOEXEC, n + 1);
-	if (high < 0)
-		return err_errno(e, "move the sync socket");
+	return 0;
+}
+
+int child_descriptors(const int *fds, int n, int *const *kept, int n_kept, struct err *e)
+{
+	int moved[SBX_STDIO_MAX], old[CHILD_KEPT_MAX], high[CHILD_KEPT_MAX], next = n, r;
+
+	for (int i = 0; i < n_kept; i++)
+		old[i] = *kept[i];
+	r = move_up(fds, n, n + n_kept, moved, e);
+	if (r == 0)
+		r = move_up(old, n_kept, n + n_kept, high, e);
+	if (r < 0)
+		return r;
 	for (int i = 0; i < n; i++)
 		if (dup2(moved[i], i) < 0)
 			return err_errno(e, "place descriptor %d", i);
-	if (dup3(high, n, O_CLOEXEC) < 0)
-		return err_errno(e, "place the sync socket");
-	*sync = n;
-	return sbx_close_above(n, e);
+	for (int i = 0; i < n_kept; i++) {
+		if (high[i] < 0)
+			continue;
+		if (dup3(high[i], next, O_CLOEXEC) < 0)
+			return err_errno(e, "keep descriptor %d", old[i]);
+		*kept[i] = next++;
+	}
+	return sbx_close_above(next - 1, e);
 }
 
 static int step_groups(struct child *c, struct err *e)
@@ -126,7 +141,9 @@ static int step_session(struct child *c, struct err *e)
 
 static int step_descriptors(struct child *c, struct err *e)
 {
-	return child_descriptors(c->place->fds, c->place->n_fds, &c->sync, e);
+	int *const kept[] = {&c->sync, &c->console};
+
+	return child_descriptors(c->place->fds, c->place->n_fds, kept, ARRAY_SIZE(kept), e);
 }
 
 static int step_ids(struct child *c, struct err *e)
@@ -162,6 +179,25 @@ static int step_mounts(struct child *c, struct err *e)
 static int step_devices(struct child *c, struct err *e)
 {
 	return root_devices(c->plan, &c->root, e);
+}
+
+/* While the root is still ours to add to, and before anything of the container runs. */
+static int step_console(struct child *c, struct err *e)
+{
+	_cleanup_fd_ int master = -1, slave = -1;
+	int r;
+
+	if (!c->plan->terminal.is_wanted)
+		return 0;
+	r = console_open(c->root.root, &c->plan->terminal, &master, &slave, e);
+	if (r == 0)
+		r = console_bind(c->root.root, slave, e);
+	if (r == 0)
+		r = console_send(c->console, master, e);
+	if (r == 0)
+		r = console_adopt(&slave, c->plan->drop.uid, e);
+	fd_close(&c->console);
+	return r;
 }
 
 static int step_restrict(struct child *c, struct err *e)
@@ -231,6 +267,7 @@ static const struct {
 	{"mount root",	       step_root,	  CLONE_NEWNS    },
 	{"mount",		  step_mounts,      CLONE_NEWNS	  },
 	{"devices",		    step_devices,	  CLONE_NEWNS    },
+	{"terminal",	     step_console,	   CLONE_NEWNS    },
 	{"restrict paths",	   step_restrict,	  CLONE_NEWNS    },
 	{"pivot",		  step_pivot,	      CLONE_NEWNS	 },
 	{"host name",	      step_names,	  CLONE_NEWUTS   },
@@ -247,6 +284,19 @@ static int report(struct child *c, const struct err *e)
 	return sock_send(c->sync, &r, sizeof(r), NULL, 0, &lost);
 }
 
+/* In the words that engines look for: they make 127 and 126 of them. */
+static int not_executed(const char *name, bool is_searched, int code, struct err *e)
+{
+	const char *why = strerror(code);
+
+	if (code == ENOENT)
+		why = is_searched ? "executable file not found in $PATH"
+				  : "no such file or directory";
+	else if (code == EACCES)
+		why = "permission denied";
+	return err_set(e, code, "'%s': %s (%s)", name, err_name(code), why);
+}
+
 /* execve() along PATH, as execvpe() would, but with the plan's PATH instead of ours. */
 static int execute(const struct sbx_plan *p, struct err *e)
 {
@@ -260,7 +310,7 @@ static int execute(const struct sbx_plan *p, struct err *e)
 			path = *v + 5;
 	if (strchr(name, '/')) {
 		execve(name, (char **)p->argv, (char **)p->env);
-		return err_errno(e, "'%s'", name);
+		return not_executed(name, false, errno, e);
 	}
 	while (*path) {
 		size_t n = strcspn(path, ":");
@@ -273,11 +323,11 @@ static int execute(const struct sbx_plan *p, struct err *e)
 			if (errno == EACCES)
 				code = EACCES;
 			else if (errno != ENOENT && errno != ENOTDIR)
-				return err_errno(e, "'%s'", full);
+				return not_executed(full, false, errno, e);
 		}
 		path += n + (path[n] == ':');
 	}
-	return err_set(e, code, "'%s': %s: not found in PATH", name, err_name(code));
+	return not_executed(name, true, code, e);
 }
 
 _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place,
@@ -287,6 +337,7 @@ _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *p
 			  .place = place,
 			  .birth = birth,
 			  .sync = birth->theirs,
+			  .console = plan->terminal.is_wanted ? place->console : -1,
 			  .root = ROOT_STATE_INIT};
 	struct err e = ERR_INIT;
 

@@ -19,10 +19,11 @@ struct child_report {
 };
 
 /*
- * Make fds[0..n) the descriptors 0..n-1, *sync the next (close-on-exec), and close all others. n is at
- * most SBX_STDIO_MAX.
+ * Make fds[0..n) the descriptors 0..n-1, and close all others but *kept[0..n_kept), which become the next
+ * ones (close-on-exec); -1 stays -1. n is at most SBX_STDIO_MAX, n_kept CHILD_KEPT_MAX.
  */
-int child_descriptors(const int *fds, int n, int *sync, struct err *e);
+#define CHILD_KEPT_MAX 8
+int child_descriptors(const int *fds, int n, int *const *kept, int n_kept, struct err *e);
 
 /* What a child is born with: both ends of the socket, and the way into its v1 groups. */
 struct birth {

@@ -49,6 +49,7 @@ static int clone_there(const struct sbx_place *place, struct sbx_proc *ret, stru
 
 static int become(int init, const struct sbx_place *place, struct birth *birth, struct err *e)
 {
+	int *const kept[] = {&birth->theirs};
 	char go;
 	int r = child_birth_begin(birth, e);
 
@@ -57,7 +58,7 @@ static int become(int init, const struct sbx_place *place, struct birth *birth, 
 	if (r == 0)
 		r = sbx_join(init, e);
 	if (r == 0)
-		r = child_descriptors(place->fds, place->n_fds, &birth->theirs, e);
+		r = child_descriptors(place->fds, place->n_fds, kept, 1, e);
 	if (r == 0 && setsid() < 0)
 		r = err_errno(e, "setsid");
 	/* Root of the namespace keeps its capabilities over execve(). */

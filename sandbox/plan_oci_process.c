@@ -208,11 +208,36 @@ static int oom_score(struct oci *o, const struct node *process, struct err *e)
 	return r;
 }
 
+static int console_side(const struct node *size, const char *key, uint16_t *ret, struct err *e)
+{
+	struct node n = node_get(size, key);
+	uint32_t value = 0;
+	int r = node_u32(&n, 0, UINT16_MAX, &value, e);
+
+	*ret = (uint16_t)value;
+	return r;
+}
+
+/* The size of a terminal that is not wanted is ignored, as the specification says. */
+static int terminal(struct oci *o, const struct node *process, struct err *e)
+{
+	struct node n = node_get(process, "terminal"), size = node_get(process, "consoleSize");
+	struct sbx_terminal *t = &o->plan->terminal;
+	int r = node_bool(&n, &t->is_wanted, e);
+
+	if (r < 0 || !t->is_wanted)
+		return r;
+	r = node_object(&size, e);
+	if (r == 0)
+		r = console_side(&size, "height", &t->rows, e);
+	return r < 0 ? r : console_side(&size, "width", &t->columns, e);
+}
+
 int oci_process(struct oci *o, const struct node *process, struct err *e)
 {
 	static const char *const unsupported[] = {
-		"terminal",   "apparmorProfile", "selinuxLabel", "scheduler",
-		"ioPriority", "execCPUAffinity", "commandLine",	 NULL};
+		"apparmorProfile", "selinuxLabel", "scheduler", "ioPriority",
+		"execCPUAffinity", "commandLine",  NULL};
 	struct node no_new_privs = node_get(process, "noNewPrivileges");
 	int r = node_need(process, e);
 
@@ -222,6 +247,8 @@ int oci_process(struct oci *o, const struct node *process, struct err *e)
 		r = node_refuse(process, unsupported, e);
 	if (r == 0)
 		r = arguments(o, process, e);
+	if (r == 0)
+		r = terminal(o, process, e);
 	if (r == 0)
 		r = user(o, process, e);
 	if (r == 0)

@@ -36,6 +36,8 @@ struct sbx_place {
 	int net_ns;		/* join this network namespace; -1 = as plan->namespaces says */
 	int fds[SBX_STDIO_MAX]; /* become 0..n_fds-1 of an exec'ed process; all others are closed */
 	int n_fds;
+	/* plan->terminal is wanted: the socket its master goes to. fds 0..2 are replaced by the terminal. */
+	int console;
 };
 
 struct sbx_proc {

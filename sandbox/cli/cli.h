@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "sandbox/sandbox.h"
 
 #define CLI_FAILED   1
 #define CLI_USAGE    2
@@ -104,6 +105,20 @@ void cli_report(const struct cli *c, const struct err *e);
 
 /* With --debug, a line to the same places. */
 void cli_debug(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- attend.c ---- */
+
+/*
+ * Block the signals that are passed on to a container's process, and open the descriptor they come from.
+ * Before it is started: then none is lost.
+ */
+int attend_signals(int *ret_fd, struct err *e);
+
+/*
+ * Stay until the process ends: pass signals on, relay its terminal (*master, taken over; -1 = it has none) to
+ * ours. *ret_status is as a shell has it: 128 + N after signal N.
+ */
+int attend(const struct sbx_proc *proc, int signals, int *master, int *ret_status, struct err *e);
 
 /* ---- state.c ---- */
 

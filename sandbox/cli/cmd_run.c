@@ -1,24 +1,20 @@
 /* sandbox run: start a bundle's process and stay until it ends. */
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
-#include <sys/signalfd.h>
-#include <sys/wait.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clk.h"
 #include "base/fd.h"
-#include "base/mem.h"
+#include "base/sock.h"
 #include "sandbox/cli/cli.h"
+#include "sandbox/console.h"
 #include "sandbox/sandbox.h"
 
 #define GROUP_OF_ALL	"sandbox" /* all containers' groups are in it */
 #define GROUP_BYTES	1280
 #define KILL_TIMEOUT_US (10 * CLK_US_PER_SEC)
-#define STATUS_SIGNAL	128 /* added to the number of the signal that ended the process */
 
 const struct opt run_opts[] = {
 	{"bundle", 'b', OPT_TEXT, offsetof(struct cli, bundle), "DIR",
@@ -36,23 +32,8 @@ struct run {
 	struct cg group;
 	struct sbx_proc proc;
 	int signals;
+	int master; /* of its terminal; -1 = it has none */
 };
-
-/* Passed on to the container's process. */
-static const int forwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
-
-static int open_signals(struct run *run, struct err *e)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
-		sigaddset(&set, forwarded[i]);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return err_errno(e, "block signals");
-	run->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return run->signals < 0 ? err_errno(e, "signalfd") : 0;
-}
 
 static int make_group(struct run *run, const struct cli *c, struct err *e)
 {
@@ -73,8 +54,9 @@ static int start(struct run *run, const struct cli *c, struct err *e)
 {
 	struct sbx_place place = {
 		.group = &run->group, .net_ns = -1, .fds = {0, 1, 2},
-			      .n_fds = 3
-	};
+			      .n_fds = 3, .console = -1
+	       };
+	_cleanup_fd_ int terminal = -1;
 	uint64_t begin_us = clk_now_us();
 	int r;
 
@@ -89,42 +71,18 @@ static int start(struct run *run, const struct cli *c, struct err *e)
 	if (r == 0)
 		r = make_group(run, c, e);
 	if (r == 0)
-		r = open_signals(run, e);
+		r = attend_signals(&run->signals, e);
+	if (r == 0 && run->plan->terminal.is_wanted)
+		r = sock_pair(SOCK_STREAM, &terminal, &place.console, e);
 	if (r == 0)
 		r = sbx_start(run->plan, &place, &run->proc, e);
+	fd_close(&place.console);
+	if (r == 0 && terminal >= 0)
+		r = console_receive(terminal, &run->master, e);
 	if (r == 0)
 		cli_debug(c, "started: pid %d, group %s, %llu us", (int)run->proc.pid,
 			  run->group_path, (unsigned long long)(clk_now_us() - begin_us));
 	return r;
-}
-
-static void forward(const struct run *run)
-{
-	struct signalfd_siginfo info;
-
-	while (read(run->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		/* It may have ended this moment: then there is nobody to tell. */
-		(void)pidfd_send_signal(run->proc.pidfd, (int)info.ssi_signo, NULL, 0);
-}
-
-static int wait_for_end(const struct run *run, int *ret_status, struct err *e)
-{
-	struct pollfd fds[] = {
-		{.fd = run->proc.pidfd, .events = POLLIN},
-		{.fd = run->signals,    .events = POLLIN},
-	};
-	siginfo_t info = {0};
-
-	while (!fds[0].revents) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
-			return err_errno(e, "poll");
-		if (fds[1].revents)
-			forward(run);
-	}
-	if (waitid(P_PIDFD, (id_t)run->proc.pidfd, &info, WEXITED) < 0)
-		return err_errno(e, "wait");
-	*ret_status = info.si_code == CLD_EXITED ? info.si_status : STATUS_SIGNAL + info.si_status;
-	return 0;
 }
 
 /* Processes outside of a pid namespace may outlive the first: they end here. */
@@ -152,6 +110,7 @@ static int run_end(struct run *run, const struct cli *c, struct err *e)
 		r = state_release(c->root, c->id, &run->state, e);
 	fd_close(&run->state);
 	fd_close(&run->signals);
+	fd_close(&run->master);
 	sbx_proc_close(&run->proc);
 	sbx_plan_free(run->plan);
 	return r;
@@ -160,14 +119,17 @@ static int run_end(struct run *run, const struct cli *c, struct err *e)
 int cmd_run(struct cli *c, struct err *e)
 {
 	struct run run = {
-		.state = -1, .group = CG_INIT, .proc = {.pid = -1, .pidfd = -1},
-			 .signals = -1
-	      };
+		.state = -1,
+		.group = CG_INIT,
+		.proc = {.pid = -1, .pidfd = -1},
+		.signals = -1,
+		.master = -1
+	    };
 	struct err ending = ERR_INIT;
 	int status = CLI_FAILED, r = start(&run, c, e);
 
 	if (r == 0)
-		r = wait_for_end(&run, &status, e);
+		r = attend(&run.proc, run.signals, &run.master, &status, e);
 	/* The first error is the one to report; the process's own status counts more than ours. */
 	if (run_end(&run, c, &ending) < 0) {
 		if (r == 0)

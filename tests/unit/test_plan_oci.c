@@ -51,6 +51,21 @@ START_TEST(process_is_compiled)
 }
 END_TEST
 
+START_TEST(size_of_a_terminal_counts_only_with_a_terminal)
+{
+	struct sbx_plan *p = oci_plan(OCI_WITH(.process = "\"terminal\": true, \"consoleSize\": "
+							  "{\"height\": 24, \"width\": 80},"));
+
+	ck_assert(p->terminal.is_wanted);
+	ck_assert_uint_eq(p->terminal.rows, 24);
+	ck_assert_uint_eq(p->terminal.columns, 80);
+	sbx_plan_free(p);
+	p = oci_plan(OCI_WITH(.process = "\"consoleSize\": {\"height\": -1},"));
+	ck_assert(!p->terminal.is_wanted && p->terminal.rows == 0);
+	sbx_plan_free(p);
+}
+END_TEST
+
 START_TEST(capabilities_default_to_none_and_ambient_needs_inheritable)
 {
 	struct sbx_plan *p = oci_plan(OCI_WITH(.top = NULL));
@@ -265,6 +280,7 @@ static Suite *suite(void)
 
 	tcase_add_test(t, unknown_and_empty_members_are_ignored);
 	tcase_add_test(t, process_is_compiled);
+	tcase_add_test(t, size_of_a_terminal_counts_only_with_a_terminal);
 	tcase_add_test(t, capabilities_default_to_none_and_ambient_needs_inheritable);
 	tcase_add_test(t, rlimits_know_infinity);
 	tcase_add_test(t, resources_become_limits);
