@@ -21,6 +21,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "policy/prof.h"
 
 /* libseccomp's actions are the kernel's numbers, so verdicts pass through as they are. */
 _Static_assert(SCMP_ACT_ALLOW == SECCOMP_RET_ALLOW, "allow");
@@ -53,6 +54,29 @@ void pol_library_version(char *out, size_t size)
 int pol_call_number(const char *name)
 {
 	return seccomp_syscall_resolve_name(name);
+}
+
+static const uint32_t abi_tokens[PROF_ABIS] = {
+	[PROF_X86_64] = SCMP_ARCH_X86_64,
+	[PROF_X32] = SCMP_ARCH_X32,
+	[PROF_X86] = SCMP_ARCH_X86,
+};
+
+int prof_call_number(enum prof_abi abi, const char *name)
+{
+	return seccomp_syscall_resolve_name_arch(abi_tokens[abi], name);
+}
+
+char *prof_call_name(enum prof_abi abi, uint32_t number)
+{
+	return seccomp_syscall_resolve_num_arch(abi_tokens[abi], (int)number);
+}
+
+void pol_library_version(char *out)
+{
+	const struct scmp_version *v = seccomp_version();
+
+	(void)snprintf(out, POL_VERSION_TEXT, "%u.%u.%u", v->major, v->minor, v->micro);
 }
 
 static int add_rules(scmp_filter_ctx ctx, const struct pol *p, size_t *ret_n, struct err *e)
