@@ -87,7 +87,13 @@ static void on_child_message(struct slot *s, const union zygote_message *m, size
 {
 	struct err e = ERR_INIT;
 
-	if (m->type == CHILD_PARKED && len == sizeof(m->plain) && s->state == JOINING) {
+	if (m->type == CHILD_PARKED && len == sizeof(m->plain) &&
+	    m->plain.version != ZYGOTE_VERSION) {
+		err_set(&e, EPROTONOSUPPORT,
+			"the image's extension speaks version %u, the daemon %d: rebuild the image",
+			m->plain.version, ZYGOTE_VERSION);
+		slot_give_up(s, &e);
+	} else if (m->type == CHILD_PARKED && len == sizeof(m->plain) && s->state == JOINING) {
 		slot_park(s);
 	} else if (m->type == CHILD_PARKED && len == sizeof(m->plain) && s->state == SPAWNING) {
 		s->has_parked = true; /* it was faster than its zygote's answer */

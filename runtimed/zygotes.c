@@ -98,6 +98,15 @@ static void take_over(struct zygote *old)
 	let_go(old);
 }
 
+static int check_version(const struct zygote_plain *ready, struct err *e)
+{
+	if (ready->version == ZYGOTE_VERSION)
+		return 0;
+	return err_set(e, EPROTONOSUPPORT,
+		       "the image's extension speaks version %u, the daemon %d: rebuild the image",
+		       ready->version, ZYGOTE_VERSION);
+}
+
 static void on_ready(struct zygote *z)
 {
 	struct zygote *current = z->l->zygotes[z->image];
@@ -112,7 +121,8 @@ static void on_message(struct zygote *z, const union zygote_message *m, size_t l
 		       struct err *e)
 {
 	if (m->type == ZYGOTE_READY && len == sizeof(m->plain) && *fd < 0 && !z->is_ready) {
-		on_ready(z);
+		if (check_version(&m->plain, e) == 0)
+			on_ready(z);
 	} else if (m->type == CHILD_BROKEN && len == sizeof(m->broken)) {
 		*e = m->broken.err;
 		e->text[sizeof(e->text) - 1] = '\0';
@@ -141,8 +151,12 @@ static void on_sock(void *arg)
 
 	if (r == 0)
 		on_message(z, &m, len, &fd, &e);
-	if (e.code != 0)
+	if (e.code == EPROTONOSUPPORT) { /* it will not be younger the next time */
+		err_wrap(&e, "image '%s'", z->l->host.images[z->image].name);
+		launcher_fail(z->l, &e);
+	} else if (e.code != 0) {
 		log_line(LOG_ERROR, "zygote '%s': %s", z->l->host.images[z->image].name, e.text);
+	}
 	if (e.code != 0 || r == SOCK_E_EOF)
 		hang_up(z);
 }
@@ -226,7 +240,8 @@ static void plan_zygote(struct launcher *l, uint32_t image, struct sbx_plan *p,
 
 static int send_setup(struct zygote *z, struct err *e)
 {
-	struct zygote_plain m = {.type = ZYGOTE_SETUP, .at_us = clk_now_us()};
+	struct zygote_plain m = {
+		.type = ZYGOTE_SETUP, .version = ZYGOTE_VERSION, .at_us = clk_now_us()};
 	const struct sbx_drop *d = z->l->host.function_drop;
 	_cleanup_fd_ int fd = -1;
 	int r = file_in_memory("drop", d, sizeof(*d), &fd, e);

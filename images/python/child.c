@@ -42,7 +42,7 @@ static int place_fds(const int *fds, struct err *e)
 
 static int say(enum zygote_type type, uint64_t *ret_at_us, struct err *e)
 {
-	struct zygote_plain m = {.type = type, .at_us = clk_now_us()};
+	struct zygote_plain m = {.type = type, .version = ZYGOTE_VERSION, .at_us = clk_now_us()};
 
 	if (sock_send(GUEST_FD_CONTROL, &m, sizeof(m), NULL, 0, e) < 0)
 		return -e->code;
@@ -127,8 +127,11 @@ int child_map_drop(int memfd, const struct sbx_drop **ret, struct err *e)
 	if (fstat(memfd, &st) < 0)
 		return err_errno(e, "stat drop");
 	if (st.st_size != sizeof(struct sbx_drop))
-		return err_set(e, EPROTO, "drop of %lld bytes, not %zu", (long long)st.st_size,
-			       sizeof(struct sbx_drop));
+		return err_set(
+			e, EPROTONOSUPPORT,
+			"the image's extension wants a drop of %zu bytes, the daemon's has %lld: "
+			"rebuild the image",
+			sizeof(struct sbx_drop), (long long)st.st_size);
 	p = mmap(NULL, sizeof(struct sbx_drop), PROT_READ, MAP_PRIVATE, memfd, 0);
 	if (p == MAP_FAILED)
 		return err_errno(e, "map drop");

@@ -85,11 +85,14 @@ struct zygote {
 	const struct sbx_drop *drop;
 };
 
-/* Receive SETUP. Later descriptors get numbers above all that a child has use for. */
+/* Receive SETUP; -EPROTONOSUPPORT if the daemon speaks another version than this image. Later descriptors get numbers above all that a child has use for. */
 int zygote_setup(struct zygote *z, struct err *e);
 
 /* Say READY, or BROKEN with *failure when that holds one. */
 int zygote_ready(const struct err *failure, struct err *e);
+
+/* Say BROKEN and end the process with status 1. */
+_Noreturn void zygote_break(const struct err *e);
 
 enum zygote_outcome { ZYGOTE_E_EOF = 1, ZYGOTE_E_CHILD = 2 };
 

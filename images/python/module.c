@@ -1,6 +1,7 @@
 /*
  * The Python face of the extension. Functions raise OSError(errno, text) when the system or a peer fails;
- * in a child that has not sealed yet they end the process instead, after telling the launcher.
+ * in zygote_setup() and in a child that has not sealed yet they end the process instead, after telling the
+ * launcher.
  *
  * Zygote	zygote_setup()			receive SETUP
  *		zygote_ready(failure)		say READY, or why not (text)
@@ -60,7 +61,7 @@ static PyObject *py_zygote_setup(PyObject *self, PyObject *Py_UNUSED(none))
 	struct err e = ERR_INIT;
 
 	if (zygote_setup(&g->zygote, &e) < 0)
-		return raise_err(&e);
+		zygote_break(&e);
 	Py_RETURN_NONE;
 }
 

@@ -42,6 +42,11 @@ static int receive_setup(int *ret_memfd, struct err *e)
 		return r;
 	if (r != 0 || m.type != ZYGOTE_SETUP || size != sizeof(m.plain) || n_fds != 1)
 		return err_set(e, EPROTO, "the first message is not SETUP");
+	if (m.plain.version != ZYGOTE_VERSION)
+		return err_set(
+			e, EPROTONOSUPPORT,
+			"the image's extension speaks version %d, the daemon %u: rebuild the image",
+			ZYGOTE_VERSION, m.plain.version);
 	return 0;
 }
 
@@ -67,11 +72,20 @@ int zygote_setup(struct zygote *z, struct err *e)
 int zygote_ready(const struct err *failure, struct err *e)
 {
 	struct zygote_broken broken = {.type = CHILD_BROKEN, .err = *failure};
-	struct zygote_plain ready = {.type = ZYGOTE_READY, .at_us = clk_now_us()};
+	struct zygote_plain ready = {
+		.type = ZYGOTE_READY, .version = ZYGOTE_VERSION, .at_us = clk_now_us()};
 
 	if (failure->code != 0)
 		return sock_send(ZYGOTE_FD_CONTROL, &broken, sizeof(broken), NULL, 0, e);
 	return sock_send(ZYGOTE_FD_CONTROL, &ready, sizeof(ready), NULL, 0, e);
+}
+
+void zygote_break(const struct err *e)
+{
+	struct err ignored = ERR_INIT; /* the launcher sees the end of the process in any case */
+
+	(void)zygote_ready(e, &ignored);
+	_exit(1);
 }
 
 /* Where the next child is born. Changes nothing for the zygote's own pid. */

@@ -5,7 +5,7 @@
  * CAP_SYS_PTRACE only, in a mount namespace whose root is the image. It runs no tenant code.
  *
  *	launcher → zygote  SETUP    once: what children give up (struct sbx_drop), by memfd
- *	zygote → launcher  READY    warmed and single-threaded
+ *	zygote → launcher  READY    warmed and single-threaded; or BROKEN
  *	launcher → zygote  SPAWN    with enum zygote_spawn_fd: fork one child into that sandbox
  *	zygote → launcher  SPAWNED  pid (in the launcher's pid namespace) and 1 pidfd, or an error
  *
@@ -17,6 +17,10 @@
  *	child → launcher   SEALED   code mounted, sbx_drop() done; the child closes this socket
  *	child → launcher   BROKEN   instead of PARKED or SEALED: a step failed; the child exits 1
  *
+ * SETUP, READY and PARKED carry ZYGOTE_VERSION. An image brings its own extension, so one that was built
+ * before the daemon speaks another version: whoever sees that first refuses, with EPROTONOSUPPORT. From the
+ * zygote it ends the daemon, in one line that says what to do; from an exec'ed child it fails that start.
+ *
  * A python3 that was exec'ed into its sandbox (no zygote) speaks the child's half from PARKED on; its
  * struct sbx_drop comes by descriptor GUEST_FD_DROP.
  */
@@ -26,6 +30,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
+
+/* Raised with every change of this file, of runtimed/guest.h and of struct sbx_drop. */
+#define ZYGOTE_VERSION	  2
 
 #define ZYGOTE_FD_CONTROL 3 /* the zygote's end of its socket to the launcher */
 #define GUEST_FD_DROP	  5 /* exec way only: memfd with struct sbx_drop; then closed */
@@ -57,8 +64,8 @@ enum zygote_spawn_fd {
  * just this. */
 struct zygote_plain {
 	uint32_t type;
-	uint32_t reserved;
-	uint64_t at_us; /* CLOCK_MONOTONIC when it was sent */
+	uint32_t version; /* ZYGOTE_VERSION; of no meaning in TAKE and SEALED */
+	uint64_t at_us;	  /* CLOCK_MONOTONIC when it was sent */
 };
 
 struct zygote_spawn {

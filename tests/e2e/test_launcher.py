@@ -3,14 +3,19 @@
 
 SEED sets which moments are chosen.
 """
+import hashlib
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
+import lib
 from lib import Daemon, call, deploy, fnctl, invoke, is_alive, read, run, wait_for
 from daemon import cgroup_mounts, children, stat
 
@@ -204,6 +209,49 @@ def sigterm_right_after_the_start_is_a_clean_end(_):
             d.clean()
 
 
+# --- an image that is older than the daemon ---
+
+OLD_PYTHON = """#!/usr/bin/dash
+printf '\\002\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0' >&3
+read never <&3
+"""
+
+
+def old_image(store):
+    """A store with one image, whose interpreter says READY as it was before there were versions."""
+    root = tempfile.mkdtemp(dir=lib.WORK.name)
+    for path in ("/usr/bin/dash", "/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6"):
+        os.makedirs(root + os.path.dirname(path), exist_ok=True)
+        shutil.copy(path, root + path)
+    for name in ("proc", "dev", "tmp", "var/task"):
+        os.makedirs(f"{root}/{name}")
+    with open(root + "/usr/bin/old", "w") as f:
+        f.write(OLD_PYTHON)
+    os.chmod(root + "/usr/bin/old", 0o755)
+    packed = root + ".erofs"
+    subprocess.run(["mkfs.erofs", "--quiet", packed, root], check=True, stdout=subprocess.DEVNULL)
+    with open(packed, "rb") as f:
+        digest = hashlib.sha256(f.read()).hexdigest()
+    for name in ("sha256", "names"):
+        os.makedirs(f"{store}/{name}")
+    os.rename(packed, f"{store}/sha256/{digest}.erofs")
+    manifest = {"name": "old", "digest": digest, "packed_bytes": os.path.getsize(f"{store}/sha256/{digest}.erofs"),
+                "unpacked_bytes": 1, "python": "/usr/bin/old", "arch": "amd64",
+                "created": "2025-06-01T00:00:00Z", "packages": []}
+    with open(f"{store}/sha256/{digest}.json", "w") as f:
+        json.dump(manifest, f)
+    with open(f"{store}/names/old", "w") as f:
+        f.write(digest + "\n")
+
+
+def an_image_older_than_the_daemon_is_refused_in_one_line(_):
+    store = os.path.join(tempfile.mkdtemp(dir=lib.WORK.name), "images")
+    old_image(store)
+    said = refusal(f"images_dir={store}")
+    assert said.splitlines() == [
+        "runtimed: error: image 'old': the image's extension speaks version 0, the daemon 2: rebuild the image"], said
+
+
 def has_core(d):
     return any("core" in (read(f"/proc/{p}/cmdline") or "").split("\0") for p in children(d.process.pid))
 
@@ -216,6 +264,7 @@ if __name__ == "__main__":
         standard_input_is_the_null_device,
         standard_output_opens_by_its_name,
         sigterm_right_after_the_start_is_a_clean_end,
+        an_image_older_than_the_daemon_is_refused_in_one_line,
         a_start_survives_its_zygote,
         nothing_outlives_the_launcher,
     ]))

@@ -12,7 +12,7 @@ import sys
 
 from guestpeer import GUEST_PATHS, PYTHON, run
 from lib import wait_for
-from zygotepeer import BROKEN, PARKED, SEALED, SPAWN, TAKE, UID
+from zygotepeer import BROKEN, PARKED, SEALED, SPAWN, TAKE, UID, VERSION
 from zygotepeer import Child, Sandbox, Zygote, drop_memfd, entry
 
 APP = """
@@ -141,6 +141,13 @@ def the_zygote_ends_with_the_launcher_and_on_nonsense():
         assert zygote.process.wait(20) == 1
 
 
+def a_daemon_of_another_version_is_refused_in_one_line():
+    with Zygote(version=VERSION + 1) as zygote:
+        body, _ = zygote.expect(BROKEN)
+        assert b"rebuild the image" in body and b"version 2, the daemon 3" in body, body
+        assert zygote.process.wait(20) == 1
+
+
 def place(table):
     """In a forked process: the descriptors of the table become 0, 1, 2, ...; all others are closed."""
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in table]
@@ -176,6 +183,7 @@ TESTS = [
     a_parked_child_that_is_not_wanted_ends_quietly,
     a_message_out_of_turn_breaks_the_child,
     the_zygote_ends_with_the_launcher_and_on_nonsense,
+    a_daemon_of_another_version_is_refused_in_one_line,
     an_execed_instance_speaks_the_same,
 ]
 

@@ -16,6 +16,7 @@ import tempfile
 
 from guestpeer import GUEST_PATHS, PYTHON, ROOT, Gone, Peer
 
+VERSION = 2  # of the protocol: include/runtimed/zygote.h
 SETUP, READY, SPAWN, SPAWNED, PARKED, TAKE, SEALED, BROKEN = range(1, 9)
 UID = 1000  # of DROP
 DROP = """
@@ -71,8 +72,9 @@ class Launcher:
         self.sock, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.settimeout(20)
 
-    def send(self, kind, fds=(), body=struct.pack("Q", 0)):
-        socket.send_fds(self.sock, [struct.pack("II", kind, 0) + body], fds)
+    def send(self, kind, fds=(), body=struct.pack("Q", 0), second=0):
+        """second: of SETUP the version, of SPAWN whether it is wanted."""
+        socket.send_fds(self.sock, [struct.pack("II", kind, second) + body], fds)
 
     def receive(self):
         """(type, bytes after the type, descriptors)"""
@@ -88,7 +90,7 @@ class Launcher:
 
 
 class Zygote(Launcher):
-    def __init__(self):
+    def __init__(self, version=VERSION):
         super().__init__()
         self.process = subprocess.Popen(
             [PYTHON, "-I", "-B", "-c", entry("zygote.py")],
@@ -98,9 +100,11 @@ class Zygote(Launcher):
         )
         self.theirs.close()
         memfd = drop_memfd()
-        self.send(SETUP, [memfd])
+        self.send(SETUP, [memfd], second=version)
         os.close(memfd)
-        self.expect(READY)
+        if version == VERSION:
+            body, _ = self.expect(READY)
+            assert struct.unpack_from("I", body)[0] == VERSION
 
     def spawn(self, sandbox, cgroup=None, slot=7):
         """Ask for a child; returns (error code, Child or None)."""
