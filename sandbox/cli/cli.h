@@ -120,13 +120,4 @@ int attend_signals(int *ret_fd, struct err *e);
  */
 int attend(const struct sbx_proc *proc, int signals, int *master, int *ret_status, struct err *e);
 
-/* ---- state.c ---- */
-
-/*
- * Make the state directory ROOT/ID our own: nobody else has a container of this ID while it is open.
- * -EEXIST if somebody has. One left by a killed process is taken over. *ret_fd is the directory.
- */
-int state_claim(const char *root, const char *id, int *ret_fd, struct err *e);
-int state_release(const char *root, const char *id, int *fd, struct err *e);
-
 #endif

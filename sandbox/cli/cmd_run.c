@@ -11,6 +11,7 @@
 #include "sandbox/cli/cli.h"
 #include "sandbox/console.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/state.h"
 
 #define GROUP_OF_ALL	"sandbox" /* all containers' groups are in it */
 #define GROUP_BYTES	1280
@@ -26,7 +27,7 @@ const struct opt run_opts[] = {
 /* What one run holds; run_end() gives it back, whatever of it there is. */
 struct run {
 	struct sbx_plan *plan;
-	int state;
+	struct state state;
 	struct cg_host *host;
 	char group_path[GROUP_BYTES];
 	struct cg group;
@@ -68,6 +69,8 @@ static int start(struct run *run, const struct cli *c, struct err *e)
 	cli_debug(c, "plan: %u mounts, %llu us", run->plan->n_mounts,
 		  (unsigned long long)(clk_now_us() - begin_us));
 	r = state_claim(c->root, c->id, &run->state, e);
+	if (r == STATE_E_LEFTOVER)
+		r = state_reset(c->id, &run->state, e);
 	if (r == 0)
 		r = make_group(run, c, e);
 	if (r == 0)
@@ -106,9 +109,9 @@ static int run_end(struct run *run, const struct cli *c, struct err *e)
 {
 	int r = end_group(run, e);
 
-	if (run->state >= 0 && r == 0)
-		r = state_release(c->root, c->id, &run->state, e);
-	fd_close(&run->state);
+	if (run->state.dir >= 0 && r == 0)
+		r = state_remove(c->root, &run->state, e);
+	state_fini(&run->state);
 	fd_close(&run->signals);
 	fd_close(&run->master);
 	sbx_proc_close(&run->proc);
@@ -119,7 +122,7 @@ static int run_end(struct run *run, const struct cli *c, struct err *e)
 int cmd_run(struct cli *c, struct err *e)
 {
 	struct run run = {
-		.state = -1,
+		.state = STATE_INIT,
 		.group = CG_INIT,
 		.proc = {.pid = -1, .pidfd = -1},
 		.signals = -1,
