@@ -110,7 +110,7 @@ static int make_lines(struct slot *s, int theirs[3], struct err *e)
 
 static int ask_zygote(struct slot *s, int net, const int theirs[3], struct err *e)
 {
-	int fds[SPAWN_FDS + CG_HIERARCHIES] = {
+	int fds[SPAWN_FDS + SBX_TASKS_MAX] = {
 		[SPAWN_FD_INIT] = s->init.pidfd,
 		[SPAWN_FD_NET] = net,
 		[SPAWN_FD_CGROUP] = cg_clone_fd(&s->group),

@@ -13,11 +13,13 @@
 #include "base/clk.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "sandbox/cgroup_host.h"
 
 #define REMOVE_TIMEOUT_US (1 * CLK_US_PER_SEC)
 #define EVENTS_TEXT_MAX	  256
+#define LIST_TEXT_MAX	  4096 /* "0-3,8": a page */
 
 /*
  * The kernel reports changes of cgroup.events at most every 10 ms a file, and a group that got its
@@ -51,6 +53,8 @@ int cg_open(const struct cg *parent, const char *name, struct cg *ret, struct er
 	int r = cg_check_name(name, e);
 
 	for (int h = CG_CORE; h < CG_HIERARCHIES && r == 0; h++) {
+		if (!cg_is_in(parent, h))
+			continue;
 		for (int i = CG_CORE; i < h && cg.dir[h] < 0; i++)
 			if (parent->dir[i] == parent->dir[h])
 				cg.dir[h] = cg.dir[i];
@@ -65,6 +69,23 @@ int cg_open(const struct cg *parent, const char *name, struct cg *ret, struct er
 	}
 	*ret = cg;
 	return 0;
+}
+
+int cg_cpuset_inherit(int parent, int child, struct err *e)
+{
+	static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
+	char text[LIST_TEXT_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++) {
+		r = file_read(child, files[i], text, sizeof(text), e);
+		if (r < 0 || text[0] != '\0')
+			continue;
+		r = file_read(parent, files[i], text, sizeof(text), e);
+		if (r == 0 && text[0] != '\0')
+			r = file_write(child, files[i], text, e);
+	}
+	return r < 0 ? err_wrap(e, "cgroup (cpuset)") : 0;
 }
 
 /* The directories made in hierarchies before `end`, which nobody has seen yet. */
@@ -89,6 +110,11 @@ int cg_create(const struct cg *parent, const char *name, struct cg *ret, struct 
 		return r;
 	}
 	r = cg_open(parent, name, ret, e);
+	if (r == 0 && cg_is_in(ret, CG_CPUSET) && !cg_is_v2(ret, CG_CPUSET)) {
+		r = cg_cpuset_inherit(parent->dir[CG_CPUSET], ret->dir[CG_CPUSET], e);
+		if (r < 0)
+			cg_close(ret);
+	}
 	if (r < 0)
 		unmake(parent, name, CG_HIERARCHIES);
 	return r;
@@ -96,14 +122,13 @@ int cg_create(const struct cg *parent, const char *name, struct cg *ret, struct 
 
 int cg_enable_children(const struct cg *cg, struct err *e)
 {
-	char text[64] = "";
+	char text[128] = "";
 
 	for (int h = CG_CORE + 1; h < CG_HIERARCHIES; h++) {
 		size_t used = strlen(text);
 
 		if (cg_is_v2(cg, h))
-			(void)snprintf(text + used, sizeof(text) - used, "+%s ",
-				       cg_hierarchy_name(h));
+			(void)snprintf(text + used, sizeof(text) - used, "+%s ", cg_v2_name(h));
 	}
 	if (text[0] == '\0')
 		return 0;
@@ -195,6 +220,19 @@ int cg_clone_fd(const struct cg *cg)
 int cg_freeze(const struct cg *cg, bool frozen, struct err *e)
 {
 	return file_write(cg->dir[CG_CORE], "cgroup.freeze", frozen ? "1" : "0", e);
+}
+
+int cg_is_frozen(const struct cg *cg, bool *ret, struct err *e)
+{
+	char text[EVENTS_TEXT_MAX];
+	uint64_t frozen = 0;
+	int r = file_read(cg->dir[CG_CORE], "cgroup.events", text, sizeof(text), e);
+
+	if (r < 0)
+		return err_wrap(e, "cgroup");
+	(void)cg_flat_value(text, "frozen", &frozen);
+	*ret = frozen != 0;
+	return 0;
 }
 
 int cg_kill(const struct cg *cg, struct err *e)

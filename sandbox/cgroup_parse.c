@@ -8,17 +8,43 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-static const char *const hierarchy_names[] = {
-	[CG_CORE] = "core",
-	[CG_MEMORY] = "memory",
-	[CG_CPU] = "cpu",
-	[CG_PIDS] = "pids",
+/* clang-format off */
+static const struct {
+	const char *v1, *v2;
+} names[] = {
+	[CG_CORE]     = {"core",     NULL},
+	[CG_MEMORY]   = {"memory",   "memory"},
+	[CG_CPU]      = {"cpu",      "cpu"},
+	[CG_PIDS]     = {"pids",     "pids"},
+	[CG_DEVICES]  = {"devices",  NULL},
+	[CG_CPUSET]   = {"cpuset",   "cpuset"},
+	[CG_BLKIO]    = {"blkio",    "io"},
+	[CG_HUGETLB]  = {"hugetlb",  "hugetlb"},
+	[CG_NET_CLS]  = {"net_cls",  NULL},
+	[CG_NET_PRIO] = {"net_prio", NULL},
+	[CG_RDMA]     = {"rdma",     "rdma"},
+	[CG_MISC]     = {"misc",     "misc"},
 };
-_Static_assert(ARRAY_SIZE(hierarchy_names) == CG_HIERARCHIES, "a name for each hierarchy");
+/* clang-format on */
+_Static_assert(ARRAY_SIZE(names) == CG_HIERARCHIES, "names for each hierarchy");
 
 const char *cg_hierarchy_name(enum cg_hierarchy h)
 {
-	return hierarchy_names[h];
+	return names[h].v1;
+}
+
+const char *cg_v2_name(enum cg_hierarchy h)
+{
+	return names[h].v2;
+}
+
+enum cg_hierarchy cg_hierarchy_by_name(const char *name)
+{
+	int h = CG_CORE;
+
+	while (h < CG_HIERARCHIES && !str_is(names[h].v1, name))
+		h++;
+	return (enum cg_hierarchy)h;
 }
 
 bool cg_has_word(const char *text, char sep, const char *word)
@@ -68,7 +94,7 @@ static void parse_own_line(char *line, struct own *own)
 	if (*controllers == '\0')
 		own->path[CG_CORE] = path;
 	for (int h = CG_CORE + 1; h < CG_HIERARCHIES; h++)
-		if (cg_has_word(controllers, ',', hierarchy_names[h]))
+		if (cg_has_word(controllers, ',', names[h].v1))
 			own->path[h] = path;
 }
 
@@ -150,21 +176,23 @@ static void use_mount(const struct mount *m, const struct own *own, struct cg_la
 	char path[PATH_MAX];
 
 	for (int h = CG_CORE; h < CG_HIERARCHIES; h++) {
-		bool is_there = h == CG_CORE
-					? str_is(m->type, "cgroup2")
-					: str_is(m->type, "cgroup") &&
-						  cg_has_word(m->options, ',', hierarchy_names[h]);
+		bool is_there = h == CG_CORE ? str_is(m->type, "cgroup2")
+					     : str_is(m->type, "cgroup") &&
+						       cg_has_word(m->options, ',', names[h].v1);
 
 		/* The first mount that serves wins: a later one is a copy in somebody's root. */
-		if (is_there && own->path[h] && layout->path[h][0] == '\0' &&
-		    place(m, own->path[h], path))
-			memcpy(layout->path[h], path, sizeof(path));
+		if (!is_there || !own->path[h] || layout->path[h][0] != '\0' ||
+		    !place(m, own->path[h], path))
+			continue;
+		memcpy(layout->path[h], path, sizeof(path));
+		if (h == CG_CORE)
+			(void)str_copy(layout->top, sizeof(layout->top), m->point);
 	}
 }
 
 int cg_layout_parse(char *mountinfo, char *self_cgroup, struct cg_layout *ret, struct err *e)
 {
-	struct cg_layout layout = {.path = {""}};
+	struct cg_layout layout = {0};
 	struct own own = {.path = {NULL}};
 	struct mount m;
 	char *line, *save;
@@ -190,14 +218,14 @@ int cg_layout_resolve(struct cg_layout *layout, const char *controllers, struct 
 	char missing[64] = "";
 
 	for (int h = CG_CORE + 1; h < CG_HIERARCHIES; h++) {
-		const char *name = hierarchy_names[h];
+		const char *name = names[h].v2;
 		size_t used = strlen(missing);
 
-		if (layout->path[h][0] != '\0')
+		if (layout->path[h][0] != '\0' || !name)
 			continue;
 		if (cg_has_word(controllers, ' ', name))
 			memcpy(layout->path[h], core, sizeof(layout->path[h]));
-		else
+		else if (h < CG_REQUIRED)
 			(void)snprintf(missing + used, sizeof(missing) - used, " %s", name);
 	}
 	if (missing[0] != '\0')
@@ -211,7 +239,7 @@ int cg_layout_resolve(struct cg_layout *layout, const char *controllers, struct 
 
 enum cg_mode cg_layout_mode(const struct cg_layout *layout)
 {
-	for (int h = CG_CORE + 1; h < CG_HIERARCHIES; h++)
+	for (int h = CG_CORE + 1; h < CG_REQUIRED; h++)
 		if (!str_is(layout->path[h], layout->path[CG_CORE]))
 			return CG_HYBRID;
 	return CG_UNIFIED;

@@ -19,10 +19,11 @@
 /* Where our own group is in each hierarchy; "" = that controller is on no v1 mount. */
 struct cg_layout {
 	char path[CG_HIERARCHIES][PATH_MAX];
+	char top[PATH_MAX]; /* where the v2 core is mounted */
 };
 
-/* "core", "memory", "cpu", "pids": as the kernel spells them. */
-const char *cg_hierarchy_name(enum cg_hierarchy h);
+/* What v2 calls a controller ("io" for blkio); NULL if it has no such one. */
+const char *cg_v2_name(enum cg_hierarchy h);
 
 /*
  * Find our own group: the mount's point and the part of our path below the mount's root. -ENOTSUP
@@ -32,8 +33,8 @@ int cg_layout_parse(char *mountinfo, char *self_cgroup, struct cg_layout *ret, s
 
 /*
  * Give each controller that is on no v1 mount the path of the core, if `controllers` (the
- * cgroup.controllers of our own group there) has it; else -ENOTSUP naming all that are missing, and
- * the layout is of no use any more.
+ * cgroup.controllers of our own group there) has it; else -ENOTSUP naming all required ones that are missing,
+ * and the layout is of no use any more.
  */
 int cg_layout_resolve(struct cg_layout *layout, const char *controllers, struct err *e);
 

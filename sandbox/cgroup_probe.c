@@ -69,6 +69,8 @@ static int resolve(struct cg_layout *layout, struct err *e)
 static int open_own(const struct cg_layout *layout, struct cg *own, struct err *e)
 {
 	for (int h = CG_CORE; h < CG_HIERARCHIES; h++) {
+		if (layout->path[h][0] == '\0')
+			continue;
 		for (int i = CG_CORE; i < h && own->dir[h] < 0; i++)
 			if (str_is(layout->path[i], layout->path[h]))
 				own->dir[h] = own->dir[i];
@@ -116,4 +118,14 @@ enum cg_mode cg_host_mode(const struct cg_host *host)
 const char *cg_host_path(const struct cg_host *host, enum cg_hierarchy h)
 {
 	return host->layout.path[h];
+}
+
+cg_set cg_host_has(const struct cg_host *host)
+{
+	cg_set set = 0;
+
+	for (int h = CG_CORE; h < CG_HIERARCHIES; h++)
+		if (cg_is_in(&host->own, h))
+			set |= CG_BIT(h);
+	return set;
 }

@@ -8,7 +8,6 @@
  *	    ├── daemon    this process
  *	    └── ...       cg_create()
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,10 +21,8 @@
 #include "base/str.h"
 #include "sandbox/cgroup_host.h"
 
-#define DAEMON		 "daemon"
 #define SWEEP_TIMEOUT_US (10 * CLK_US_PER_SEC)
 #define SWEEP_ROUNDS	 5
-#define DEPTH_MAX	 64
 
 static bool exists(int dirfd, const char *name)
 {
@@ -49,9 +46,9 @@ static int adopt_self(int root_core, struct err *e)
 	_cleanup_fd_ int leaf = -1;
 	int r;
 
-	if (mkdirat(root_core, DAEMON, 0755) < 0)
-		return err_errno(e, "mkdir '" DAEMON "'");
-	r = file_open_dir(root_core, DAEMON, &leaf, e);
+	if (mkdirat(root_core, CG_OWN_LEAF, 0755) < 0)
+		return err_errno(e, "mkdir '" CG_OWN_LEAF "'");
+	r = file_open_dir(root_core, CG_OWN_LEAF, &leaf, e);
 	return r < 0 ? r : file_write(leaf, "cgroup.procs", "0", e);
 }
 
@@ -67,7 +64,8 @@ static int enable_own(const struct cg *own, struct err *e)
 	return r < 0 ? err_wrap(e, "cgroups: our own group") : 0;
 }
 
-static int set_up_root(struct cg_host *host, const struct cg *root, struct err *e)
+static int set_up_root(struct cg_host *host, const struct cg *own, const struct cg *root,
+		       struct err *e)
 {
 	int r;
 
@@ -80,23 +78,25 @@ static int set_up_root(struct cg_host *host, const struct cg *root, struct err *
 		if (r < 0)
 			return r;
 	}
-	r = enable_own(&host->own, e);
+	r = enable_own(own, e);
 	return r < 0 ? r : cg_enable_children(root, e);
 }
 
-int cg_root_create(struct cg_host *host, const char *name, struct cg *ret, struct err *e)
+int cg_root_make(struct cg_host *host, const char *name, cg_set set, struct cg *ret, struct err *e)
 {
-	struct cg root = CG_INIT;
+	struct cg root = CG_INIT, own = cg_within(&host->own, set);
 	struct err undo = ERR_INIT;
 	int r;
 
 	if (host->is_adopted)
 		return err_set(e, EBUSY, "cgroup '%s': this process is in another subtree of ours",
 			       name);
-	r = cg_create(&host->own, name, &root, e);
+	r = cg_create(&own, name, &root, e);
 	if (r < 0)
 		return r;
-	r = set_up_root(host, &root, e);
+	host->root_set = set;
+	(void)str_copy(host->root_name, sizeof(host->root_name), name); /* a directory's: it fits */
+	r = set_up_root(host, &own, &root, e);
 	if (r < 0) {
 		cg_close(&root);
 		(void)cg_root_remove(host, name, &undo); /* the first error is the one to report */
@@ -104,6 +104,11 @@ int cg_root_create(struct cg_host *host, const char *name, struct cg *ret, struc
 	}
 	*ret = root;
 	return 0;
+}
+
+int cg_root_create(struct cg_host *host, const char *name, struct cg *ret, struct err *e)
+{
+	return cg_root_make(host, name, CG_SET_REQUIRED, ret, e);
 }
 
 /* ---- giving it back ---- */
@@ -118,14 +123,13 @@ static int count_children(int dirfd)
 
 static int disable_children(const struct cg *cg, struct err *e)
 {
-	char text[64] = "";
+	char text[128] = "";
 
 	for (int h = CG_CORE + 1; h < CG_HIERARCHIES; h++) {
 		size_t used = strlen(text);
 
 		if (cg_is_v2(cg, h))
-			(void)snprintf(text + used, sizeof(text) - used, "-%s ",
-				       cg_hierarchy_name(h));
+			(void)snprintf(text + used, sizeof(text) - used, "-%s ", cg_v2_name(h));
 	}
 	return file_write(cg->dir[CG_CORE], "cgroup.subtree_control", text, e);
 }
@@ -145,102 +149,28 @@ static int leave_leaf(struct cg_host *host, const struct cg *root, struct err *e
 	if (r < 0)
 		return r;
 	host->is_adopted = false;
-	if (unlinkat(root->dir[CG_CORE], DAEMON, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_errno(e, "rmdir '" DAEMON "'");
+	if (unlinkat(root->dir[CG_CORE], CG_OWN_LEAF, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_errno(e, "rmdir '" CG_OWN_LEAF "'");
 	return 0;
 }
 
 int cg_root_remove(struct cg_host *host, const char *name, struct err *e)
 {
+	const struct cg own = cg_within(&host->own, host->root_set | CG_SET_REQUIRED);
 	_cleanup_cg_ struct cg root = CG_INIT;
 	int r;
 
 	if (host->is_adopted) {
-		r = cg_open(&host->own, name, &root, e);
+		r = cg_open(&own, name, &root, e);
 		if (r == 0)
 			r = leave_leaf(host, &root, e);
 		if (r < 0)
 			return err_wrap(e, "cgroup '%s'", name);
 	}
-	return cg_remove(&host->own, name, e);
+	return cg_remove(&own, name, e);
 }
 
 /* ---- sweeping ---- */
-
-/* What walk() does with the directory `name` in parent; target is its own argument. */
-typedef int visit_fn(int parent, const char *name, int target, struct err *e);
-
-/* Children first. A directory that went away meanwhile is fine. */
-static int walk(int parent, const char *name, int depth, visit_fn *visit, int target, struct err *e)
-{
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *d;
-	int r = 0;
-
-	if (!dir) {
-		r = errno == ENOENT ? 0 : err_errno(e, "open '%s'", name);
-		fd_close(&fd);
-		return r;
-	}
-	if (depth > DEPTH_MAX)
-		r = err_set(e, ELOOP, "groups nested deeper than %d", DEPTH_MAX);
-	while (r == 0 && (d = readdir(dir)))
-		if (d->d_type == DT_DIR && !str_is(d->d_name, ".") && !str_is(d->d_name, ".."))
-			r = walk(dirfd(dir), d->d_name, depth + 1, visit, target, e);
-	(void)closedir(dir);
-	return r < 0 ? r : visit(parent, name, target, e);
-}
-
-/*
- * Move the processes of a v1 group into the core group `target`, where one write kills them all.
- * They are there already, but for one whose parent died between clone3() and cg_add_rest().
- */
-static int collect(int parent, const char *name, int target, struct err *e)
-{
-	_cleanup_fd_ int group = -1;
-	struct err gone = ERR_INIT;
-	char text[16];
-	FILE *procs;
-	int fd, pid, r;
-
-	r = file_open_dir(parent, name, &group, e);
-	if (r < 0)
-		return r;
-	fd = openat(group, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	procs = fd < 0 ? NULL : fdopen(fd, "r");
-	if (!procs) {
-		r = err_errno(e, "open 'cgroup.procs'");
-		fd_close(&fd);
-		return r;
-	}
-	while (fscanf(procs, "%d", &pid) == 1) {
-		(void)snprintf(text, sizeof(text), "%d", pid);
-		/* One that ended meanwhile is as good; one that stays is met again by rmdir. */
-		(void)file_write(target, "cgroup.procs", text, &gone);
-	}
-	(void)fclose(procs);
-	return 0;
-}
-
-static int remove_group(int parent, const char *name, int target, struct err *e)
-{
-	(void)target;
-	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_errno(e, "rmdir '%s'", name);
-	return 0;
-}
-
-static int walk_all(const struct cg *own, const char *name, int first, visit_fn *visit, int target,
-		    struct err *e)
-{
-	int r = 0;
-
-	for (int h = first; h < CG_HIERARCHIES && r == 0; h++)
-		if (cg_owns_dir(own, h))
-			r = walk(own->dir[h], name, 0, visit, target, e);
-	return r;
-}
 
 /* -EBUSY: somebody slipped in between the kill and the removal. */
 static int sweep_once(const struct cg *own, const char *name, struct err *e)
@@ -255,12 +185,17 @@ static int sweep_once(const struct cg *own, const char *name, struct err *e)
 	if (r < 0)
 		return r;
 	core.dir[CG_CORE] = fd;
-	r = walk_all(own, name, CG_CORE + 1, collect, fd, e);
+	for (int h = CG_CORE + 1; h < CG_HIERARCHIES && r == 0; h++)
+		if (cg_owns_dir(own, h))
+			r = cg_tree_collect(own->dir[h], name, fd, e);
 	if (r == 0)
 		r = cg_kill(&core, e);
 	if (r == 0)
 		r = cg_wait_empty(&core, clk_now_us() + SWEEP_TIMEOUT_US, e);
-	return r < 0 ? r : walk_all(own, name, CG_CORE, remove_group, -1, e);
+	for (int h = CG_CORE; h < CG_HIERARCHIES && r == 0; h++)
+		if (cg_owns_dir(own, h))
+			r = cg_tree_remove(own->dir[h], name, e);
+	return r;
 }
 
 int cg_root_sweep(struct cg_host *host, const char *name, struct err *e)
@@ -273,7 +208,7 @@ int cg_root_sweep(struct cg_host *host, const char *name, struct err *e)
 	if (host->is_adopted)
 		return err_set(e, EBUSY, "cgroup '%s': sweeping it would end this process", name);
 	for (int h = CG_CORE; h < CG_HIERARCHIES; h++)
-		found = found || exists(host->own.dir[h], name);
+		found = found || (cg_is_in(&host->own, h) && exists(host->own.dir[h], name));
 	if (!found)
 		return 0;
 	for (int round = 0; round < SWEEP_ROUNDS; round++) {

@@ -7,28 +7,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/str.h"
 #include "sandbox/cgroup_host.h"
 
 #define DEPTH_MAX 32
 
-/* The groups of a path from our own downwards; all but the last are `above`. */
+/* The groups of a path from the base downwards; all but the last are `above`. */
 struct chain {
 	char names[DEPTH_MAX][NAME_MAX + 1];
-	struct cg
-		above[DEPTH_MAX]; /* above[i] holds names[i]; above[0] is borrowed from the host */
+	struct cg above[DEPTH_MAX]; /* above[i] holds names[i]; above[0] is borrowed, the base */
 	size_t n;
-	struct cg_host *host; /* locked, if not NULL */
+	struct cg_host *host;
+	cg_set set;
+	bool is_locked;
+	int top; /* the mount's root, if that is the base */
 };
 
 static int split(struct chain *c, const char *path, struct err *e)
 {
-	for (; *path; path += strspn(path, "/")) {
+	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
 		size_t length = strcspn(path, "/");
 
 		if (c->n == DEPTH_MAX || length > NAME_MAX)
 			return err_set(e, EINVAL, "cgroup '%s': too deep or too long", path);
 		memcpy(c->names[c->n], path, length);
-		c->names[c->n++][length] = '\0';
+		c->names[c->n][length] = '\0';
+		if (cg_check_name(c->names[c->n++], e) < 0)
+			return -e->code;
 		path += length;
 	}
 	return c->n > 0 ? 0 : err_set(e, EINVAL, "cgroup: an empty path");
@@ -38,32 +45,69 @@ static void chain_close(struct chain *c)
 {
 	for (size_t i = 1; i < DEPTH_MAX; i++)
 		cg_close(&c->above[i]);
-	if (c->host)
-		(void)flock(c->host->own.dir[CG_CORE], LOCK_UN);
+	if (c->is_locked)
+		(void)flock(c->above[0].dir[CG_CORE], LOCK_UN);
+	fd_close(&c->top);
 }
 
-static int chain_begin(struct chain *c, struct cg_host *host, const char *path, struct err *e)
+/*
+ * With all of v2 other runtimes take the mount's root for "/", and engines count on it: they call us from units
+ * and sessions that have processes of their own, whose group therefore cannot have groups with limits below.
+ */
+static int choose_base(struct chain *c, const char *path, struct err *e)
+{
+	const struct cg_layout *at = &c->host->layout;
+	int r;
+
+	c->above[0] = cg_within(&c->host->own, c->set);
+	if (path[0] != '/' || cg_host_mode(c->host) != CG_UNIFIED ||
+	    str_is(at->top, at->path[CG_CORE]) || !cg_must_leave_own(&c->host->own) ||
+	    access(at->top, W_OK) < 0)
+		return 0;
+	r = file_open_dir(AT_FDCWD, at->top, &c->top, e);
+	for (int h = CG_CORE; r == 0 && h < CG_HIERARCHIES; h++)
+		if (h == CG_CORE || cg_is_v2(&c->host->own, h))
+			c->above[0].dir[h] = c->top;
+	return r < 0 ? err_wrap(e, "cgroups: the root") : 0;
+}
+
+static int chain_begin(struct chain *c, struct cg_host *host, const char *path, cg_set needed,
+		       struct err *e)
 {
 	int r;
 
 	memset(c, 0, sizeof(*c));
 	for (size_t i = 0; i < DEPTH_MAX; i++)
 		c->above[i] = (struct cg)CG_INIT;
-	r = split(c, path, e);
-	if (r < 0)
-		return r;
-	c->above[0] = host->own;
-	if (flock(host->own.dir[CG_CORE], LOCK_EX) < 0)
-		return err_errno(e, "cgroup: lock our own group");
+	c->top = -1;
 	c->host = host;
-	return 0;
+	c->set = CG_SET_REQUIRED | needed;
+	/* On v2 a hierarchy more costs nothing to join, and later changes of limits can count on it. */
+	for (int h = CG_REQUIRED; cg_host_mode(host) == CG_UNIFIED && h < CG_HIERARCHIES; h++)
+		if (cg_is_v2(&host->own, h))
+			c->set |= CG_BIT(h);
+	r = split(c, path, e);
+	if (r == 0)
+		r = choose_base(c, path, e);
+	if (r == 0 && flock(c->above[0].dir[CG_CORE], LOCK_EX) < 0)
+		r = err_errno(e, "cgroup: lock the group above");
+	c->is_locked = r == 0;
+	return r;
+}
+
+/* A new cpuset on v1 has no CPUs, and no process can enter it. */
+static int ensure_cpuset(const struct cg *parent, const struct cg *cg, struct err *e)
+{
+	if (!cg_is_in(cg, CG_CPUSET) || cg_is_v2(cg, CG_CPUSET))
+		return 0;
+	return cg_cpuset_inherit(parent->dir[CG_CPUSET], cg->dir[CG_CPUSET], e);
 }
 
 /* Others may have made it before; it may be half made by one that was killed. */
 static int ensure(const struct cg *parent, const char *name, struct cg *ret, struct err *e)
 {
 	struct cg cg = CG_INIT;
-	int r = cg_check_name(name, e);
+	int r = 0;
 
 	for (int h = CG_CORE; r == 0 && h < CG_HIERARCHIES; h++)
 		if (cg_owns_dir(parent, h) && mkdirat(parent->dir[h], name, 0755) < 0 &&
@@ -71,6 +115,8 @@ static int ensure(const struct cg *parent, const char *name, struct cg *ret, str
 			r = err_errno(e, "cgroup '%s' (%s): mkdir", name, cg_hierarchy_name(h));
 	if (r == 0)
 		r = cg_open(parent, name, &cg, e);
+	if (r == 0)
+		r = ensure_cpuset(parent, &cg, e);
 	if (r == 0)
 		r = cg_enable_children(&cg, e);
 	if (r < 0) {
@@ -83,64 +129,50 @@ static int ensure(const struct cg *parent, const char *name, struct cg *ret, str
 
 static int open_above(struct chain *c, struct err *e)
 {
-	bool is_alone = cg_must_leave_own(&c->host->own);
-	int r = is_alone ? 0 : cg_enable_children(&c->host->own, e);
+	bool is_alone = c->top < 0 && cg_must_leave_own(&c->host->own);
+	int r = is_alone ? 0 : cg_enable_children(&c->above[0], e);
 
+	if (r == 0 && is_alone && c->n < 2)
+		return err_set(e, EINVAL, "cgroup '%s': below our own group it needs a second part",
+			       c->names[0]);
 	for (size_t i = 0; r == 0 && i + 1 < c->n; i++)
-		r = i == 0 && is_alone ? cg_root_create(c->host, c->names[i], &c->above[i + 1], e)
-				       : ensure(&c->above[i], c->names[i], &c->above[i + 1], e);
+		r = i == 0 && is_alone
+			    ? cg_root_make(c->host, c->names[i], c->set, &c->above[i + 1], e)
+			    : ensure(&c->above[i], c->names[i], &c->above[i + 1], e);
 	return r;
 }
 
-int cg_shared_create(struct cg_host *host, const char *path, struct cg *ret, struct err *e)
+/* One that was killed may have left it, and a container groups in it. If it is alive this fails. */
+static int clear(const struct cg *parent, const char *name, struct err *e)
+{
+	_cleanup_cg_ struct cg old = CG_INIT;
+	int r = 0;
+
+	if (cg_open(parent, name, &old, e) == 0 && cg_wait_empty(&old, 0, e) == -ETIMEDOUT)
+		return err_set(e, EBUSY, "cgroup '%s': the container's cgroup is not empty", name);
+	for (int h = CG_CORE; r == 0 && h < CG_HIERARCHIES; h++)
+		if (cg_owns_dir(parent, h))
+			r = cg_tree_remove(parent->dir[h], name, e);
+	return r;
+}
+
+int cg_shared_create(struct cg_host *host, const char *path, cg_set needed, struct cg *ret,
+		     uint32_t *ret_depth, struct err *e)
 {
 	struct chain c;
-	int r = chain_begin(&c, host, path, e);
-	const char *name = r == 0 ? c.names[c.n - 1] : NULL;
+	int r = chain_begin(&c, host, path, needed, e);
 
 	if (r == 0)
 		r = open_above(&c, e);
 	if (r == 0)
-		r = cg_create(&c.above[c.n - 1], name, ret, e);
+		r = cg_create(&c.above[c.n - 1], c.names[c.n - 1], ret, e);
 	if (r == -EEXIST) {
-		/* One that was killed may have left it. If it is alive this fails. */
-		r = cg_remove(&c.above[c.n - 1], name, e);
+		r = clear(&c.above[c.n - 1], c.names[c.n - 1], e);
 		if (r == 0)
-			r = cg_create(&c.above[c.n - 1], name, ret, e);
+			r = cg_create(&c.above[c.n - 1], c.names[c.n - 1], ret, e);
 	}
+	if (r == 0 && ret_depth)
+		*ret_depth = (uint32_t)c.n;
 	chain_close(&c);
 	return r;
-}
-
-/* From the bottom up, as far as they are empty: another program's group below is no error. */
-static int prune(struct chain *c, struct err *e)
-{
-	for (size_t i = c->n - 1; i-- > 0;) {
-		cg_close(&c->above[i + 1]);
-		if (i == 0 && c->host->is_adopted)
-			return cg_root_remove(c->host, c->names[0], e);
-		for (int h = CG_CORE; h < CG_HIERARCHIES; h++)
-			if (cg_owns_dir(&c->above[i], h) &&
-			    unlinkat(c->above[i].dir[h], c->names[i], AT_REMOVEDIR) < 0 &&
-			    errno != ENOENT)
-				return errno == EBUSY || errno == ENOTEMPTY
-					       ? 0
-					       : err_errno(e, "cgroup '%s': rmdir", c->names[i]);
-	}
-	return 0;
-}
-
-int cg_shared_remove(struct cg_host *host, const char *path, struct err *e)
-{
-	struct chain c;
-	int r = chain_begin(&c, host, path, e);
-
-	for (size_t i = 0; r == 0 && i + 1 < c.n; i++)
-		r = cg_open(&c.above[i], c.names[i], &c.above[i + 1], e);
-	if (r == 0)
-		r = cg_remove(&c.above[c.n - 1], c.names[c.n - 1], e);
-	if (r == 0)
-		r = prune(&c, e);
-	chain_close(&c);
-	return r == -ENOENT ? 0 : r;
 }

@@ -28,7 +28,7 @@ int child_descriptors(const int *fds, int n, int *const *kept, int n_kept, struc
 /* What a child is born with: both ends of the socket, and the way into its v1 groups. */
 struct birth {
 	int ours, theirs;
-	int tasks[CG_HIERARCHIES]; /* cg_tasks_open() */
+	int tasks[SBX_TASKS_MAX]; /* cg_tasks_open() */
 	int n_tasks;
 };
 #define BIRTH_INIT                                                                                 \

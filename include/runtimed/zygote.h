@@ -56,7 +56,7 @@ enum zygote_spawn_fd {
 	SPAWN_FD_DATA,	  /* becomes GUEST_FD_DATA */
 	SPAWN_FD_LOG,	  /* becomes GUEST_FD_OUT and GUEST_FD_ERR */
 	SPAWN_FDS,
-	/* Then up to SBX_TASKS_MAX more, on hybrid hosts: the child joins its v1 groups by them. */
+	/* Then up to three more, on hybrid hosts: the child joins its v1 groups by them. */
 	SPAWN_FDS_MAX = SPAWN_FDS + 3
 };
 

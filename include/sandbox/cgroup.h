@@ -22,6 +22,9 @@
  *	7. reuse from cg_limit() on, cheaper than a new one; or cg_close(), cg_remove()
  *	8. cg_root_remove(), cg_host_free()
  *
+ * A container, whose commands are processes of their own, has cg_shared_create() for steps 2 to 4 and
+ * cg_paths_remove() for 6 to 8, with sandbox/resources.h for all that config.json can limit.
+ *
  * After the probe everything goes by directory descriptors, no path is built. Times are µs, sizes
  * bytes, deadlines absolute on CLOCK_MONOTONIC (clk_now_us()). Only functions with a deadline, and
  * cg_remove() and cg_root_sweep(), block. Names are one path component.
@@ -29,7 +32,9 @@
 #ifndef SANDBOX_CGROUP_H
 #define SANDBOX_CGROUP_H
 
+#include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -37,8 +42,33 @@
 
 enum cg_mode { CG_UNIFIED, CG_HYBRID };
 
-/* The v2 core, and the controllers we cannot do without. */
-enum cg_hierarchy { CG_CORE, CG_MEMORY, CG_CPU, CG_PIDS, CG_HIERARCHIES };
+/*
+ * The v2 core, the controllers we cannot do without, and from CG_REQUIRED on those that a host may lack. A group
+ * is in an optional hierarchy only if it was made to be: that costs a directory and a step of the child each.
+ * devices, net_cls and net_prio exist on v1 alone; what devices does there a BPF program does on v2.
+ */
+enum cg_hierarchy {
+	CG_CORE,
+	CG_MEMORY,
+	CG_CPU,
+	CG_PIDS,
+	CG_REQUIRED,
+	CG_DEVICES = CG_REQUIRED,
+	CG_CPUSET,
+	CG_BLKIO, /* v2: io */
+	CG_HUGETLB,
+	CG_NET_CLS,
+	CG_NET_PRIO,
+	CG_RDMA,
+	CG_MISC, /* v2 alone, for linux.resources.unified */
+	CG_HIERARCHIES
+};
+
+/* A set of hierarchies: bit h for hierarchy h. */
+typedef uint32_t cg_set;
+#define CG_BIT(h)	((cg_set)1 << (h))
+#define CG_SET_REQUIRED (CG_BIT(CG_REQUIRED) - 1)
+#define CG_SET_ALL	(CG_BIT(CG_HIERARCHIES) - 1)
 
 /* ---- the host ---- */
 
@@ -60,11 +90,15 @@ enum cg_mode cg_host_mode(const struct cg_host *host);
  */
 const char *cg_host_path(const struct cg_host *host, enum cg_hierarchy h);
 
+/* The hierarchies that this host has for us. */
+cg_set cg_host_has(const struct cg_host *host);
+
 /* ---- groups ---- */
 
 /*
- * One group: a directory descriptor a hierarchy. Hierarchies mounted together share one descriptor;
- * a controller on v2 has that of CG_CORE. Plain data, owned by the caller, closed by cg_close().
+ * One group: a directory descriptor a hierarchy, -1 where it is not in one. Hierarchies mounted together
+ * share one descriptor; a controller on v2 has that of CG_CORE. Plain data, owned by the caller, closed by
+ * cg_close(). A group made below another is in the same hierarchies.
  */
 struct cg {
 	int dir[CG_HIERARCHIES];
@@ -72,7 +106,7 @@ struct cg {
 
 #define CG_INIT                                                                                    \
 	{                                                                                          \
-		.dir = { -1, -1, -1, -1 }                                                          \
+		.dir = { [0 ... CG_HIERARCHIES - 1] = -1 }                                         \
 	}
 
 /* Close the descriptors and set them to -1; the group stays. Accepts CG_INIT and a closed one. */
@@ -129,14 +163,56 @@ int cg_enable_children(const struct cg *cg, struct err *e);
 int cg_remove(const struct cg *parent, const char *name, struct err *e);
 
 /*
- * Groups of a subtree that several programs share: path is "a/b/name", below our own group. What is missing
- * of a/b is made; `name` must not hold a process (-EBUSY). Programs take turns by a lock on our own group's
- * directory. On v2, where we must leave our own group for this, it works as cg_root_create(), for one program.
+ * Groups that several programs make side by side, one container each; `needed` are optional hierarchies it
+ * must be in. Where the host has all of v2 it is in all of v2.
+ *
+ * path is "a/b/name": below our own group. What is missing of a/b is made; `name` must not hold a process
+ * (-EBUSY), and is made anew if it is there, so its limits are the kernel's defaults. Programs take turns by
+ * a lock on the group below which all this happens. On v2, where we must leave our own group for this, it works
+ * as cg_root_create(), for one program.
+ *
+ * "/a/b/name" is the same but for one kind of host: with all of v2, if our own group is not its root and we may
+ * write at the mount's root, it means below that, as other runtimes do. So a program of a systemd unit or of a
+ * login session can use it without leaving its own group.
+ *
+ * *ret_depth (may be NULL): how many groups the path names, for cg_paths_remove().
  */
-int cg_shared_create(struct cg_host *host, const char *path, struct cg *ret, struct err *e);
+int cg_shared_create(struct cg_host *host, const char *path, cg_set needed, struct cg *ret,
+		     uint32_t *ret_depth, struct err *e);
 
-/* Undo it: remove `name`, then each group above that has become empty. Missing is success. */
-int cg_shared_remove(struct cg_host *host, const char *path, struct err *e);
+/* ---- groups that outlive the program that made them ---- */
+
+/*
+ * Where a group is, as absolute directories: what a state file keeps. They stay right when the program that
+ * reads them is in another group than the one that made it. About 50 KB.
+ */
+struct cg_paths {
+	char dir[CG_HIERARCHIES][PATH_MAX]; /* "" = not in this hierarchy */
+	uint32_t depth;			    /* this many groups of it are ours, itself included */
+};
+
+/* The paths of an open group. */
+int cg_paths_get(const struct cg *cg, uint32_t depth, struct cg_paths *ret, struct err *e);
+
+/*
+ * The key of a hierarchy in such a state, "core", "memory" ..., and back: CG_HIERARCHIES for an unknown one.
+ * Write those whose dir is not "".
+ */
+const char *cg_hierarchy_name(enum cg_hierarchy h);
+enum cg_hierarchy cg_hierarchy_by_name(const char *name);
+
+/*
+ * Open the group. -ENOENT if it is gone (from any hierarchy), -EINVAL for a path that is none or does not lie
+ * on a cgroup file system: a state file is input.
+ */
+int cg_paths_open(const struct cg_paths *p, struct cg *ret, struct err *e);
+
+/*
+ * Kill what is in the group and below, wait until it is empty (up to 10 s), remove it with the groups that the
+ * container made in it, then those of the depth - 1 above that are empty. Missing is success. host is NULL but
+ * in the program that made the group: that may sit in a leaf beside it, and is moved back.
+ */
+int cg_paths_remove(struct cg_host *host, const struct cg_paths *p, struct err *e);
 
 /* ---- limits ---- */
 
@@ -172,7 +248,7 @@ int cg_add_rest(const struct cg *cg, pid_t pid, struct err *e);
 
 /*
  * The `tasks` files of the hierarchies that CLONE_INTO_CGROUP does not cover, for sbx_join_groups() in the
- * new process (sandbox/drop.h). fds has room for CG_HIERARCHIES; *ret_n is 0 on a unified host. The caller
+ * new process (sandbox/drop.h). fds has room for SBX_TASKS_MAX; *ret_n is 0 on a unified host. The caller
  * closes them.
  */
 int cg_tasks_open(const struct cg *cg, int *fds, int *ret_n, struct err *e);
@@ -186,6 +262,16 @@ int cg_clone_fd(const struct cg *cg);
  * too.
  */
 int cg_freeze(const struct cg *cg, bool frozen, struct err *e);
+
+/* Is it frozen, all of it, by itself or a group above? */
+int cg_is_frozen(const struct cg *cg, bool *ret, struct err *e);
+
+/*
+ * All processes of the group and of those below, in no order; *ret is the caller's to free(), NULL if there
+ * are none. -EFBIG over CG_PROCESSES_MAX.
+ */
+#define CG_PROCESSES_MAX (1u << 20)
+int cg_processes(const struct cg *cg, pid_t **ret, size_t *ret_n, struct err *e);
 
 /* SIGKILL to everything in the group and below, forks in flight included. */
 int cg_kill(const struct cg *cg, struct err *e);

@@ -76,7 +76,7 @@ int sbx_confine(const struct sbx_drop *d, struct err *e);
  * new process does. Moving oneself, alone, costs some 35 µs; being moved by another process waits for an
  * RCU grace period, 10 ms and more (the kernel locks out forks of whole thread groups, but not for "0").
  */
-#define SBX_TASKS_MAX 3
+#define SBX_TASKS_MAX 11 /* all hierarchies but the v2 core (cgroup.h); a zygote's child: three */
 int sbx_join_groups(const int *tasks, int n, struct err *e);
 
 /* Close all descriptors above `highest` (close_range(2)). */

@@ -13,9 +13,8 @@
 #include "sandbox/sandbox.h"
 #include "sandbox/state.h"
 
-#define GROUP_OF_ALL	"sandbox" /* all containers' groups are in it */
-#define GROUP_BYTES	1280
-#define KILL_TIMEOUT_US (10 * CLK_US_PER_SEC)
+#define GROUP_OF_ALL "sandbox" /* all containers' groups are in it */
+#define GROUP_BYTES  1280
 
 const struct opt run_opts[] = {
 	{"bundle", 'b', OPT_TEXT, offsetof(struct cli, bundle), "DIR",
@@ -31,6 +30,7 @@ struct run {
 	struct cg_host *host;
 	char group_path[GROUP_BYTES];
 	struct cg group;
+	struct cg_paths paths; /* depth 0: there is no group */
 	struct sbx_proc proc;
 	int signals;
 	int master; /* of its terminal; -1 = it has none */
@@ -39,6 +39,7 @@ struct run {
 static int make_group(struct run *run, const struct cli *c, struct err *e)
 {
 	const char *path = run->plan->cgroup_path;
+	uint32_t depth = 0;
 	int r = cg_probe(&run->host, e), n;
 
 	if (r < 0)
@@ -47,7 +48,9 @@ static int make_group(struct run *run, const struct cli *c, struct err *e)
 		 : snprintf(run->group_path, GROUP_BYTES, GROUP_OF_ALL "/%s", c->id);
 	if (n < 0 || n >= GROUP_BYTES)
 		return err_set(e, ENAMETOOLONG, "cgroup: a path of %d bytes", n);
-	r = cg_shared_create(run->host, run->group_path, &run->group, e);
+	r = cg_shared_create(run->host, run->group_path, 0, &run->group, &depth, e);
+	if (r == 0)
+		r = cg_paths_get(&run->group, depth, &run->paths, e);
 	return r < 0 ? r : cg_limit(&run->group, &run->plan->limits, e);
 }
 
@@ -93,14 +96,9 @@ static int end_group(struct run *run, struct err *e)
 {
 	int r = 0;
 
-	if (run->group.dir[CG_CORE] >= 0) {
-		r = cg_kill(&run->group, e);
-		if (r == 0)
-			r = cg_wait_empty(&run->group, clk_now_us() + KILL_TIMEOUT_US, e);
-		cg_close(&run->group);
-		if (r == 0)
-			r = cg_shared_remove(run->host, run->group_path, e);
-	}
+	cg_close(&run->group);
+	if (run->paths.depth > 0)
+		r = cg_paths_remove(run->host, &run->paths, e);
 	cg_host_free(run->host);
 	return r;
 }

@@ -183,7 +183,7 @@ bool cgt_exists(enum cg_hierarchy h, const char *name)
 
 bool cgt_own_has(const char *name)
 {
-	for (int h = CG_CORE; h < CG_HIERARCHIES; h++) {
+	for (int h = CG_CORE; h < CG_REQUIRED; h++) {
 		char path[PATH_MAX];
 
 		snprintf(path, sizeof(path), "%s/%s", cg_host_path(cgt_host, h), name);

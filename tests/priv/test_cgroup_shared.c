@@ -48,20 +48,35 @@ static const char *below(const char *name)
 	return path;
 }
 
+/* As a later command does it: by the paths that were kept. */
+static int remove_shared(struct cg_host *of, const char *path, struct err *e)
+{
+	static struct cg_paths p;
+	uint32_t depth = 0;
+
+	memset(&p, 0, sizeof(p));
+	for (int h = CG_CORE; h < CG_REQUIRED; h++)
+		snprintf(p.dir[h], sizeof(p.dir[h]), "%s/%s", cg_host_path(of, h), path);
+	for (const char *at = path; at; at = strchr(at + 1, '/'))
+		depth++;
+	p.depth = depth;
+	return cg_paths_remove(of, &p, e);
+}
+
 START_TEST(groups_above_come_and_go_with_those_below)
 {
 	_cleanup_cg_ struct cg a = CG_INIT, b = CG_INIT;
 	struct cg_limits limits = {.memory_bytes = 16 * CGT_MIB, .pids_max = 5};
 	struct err e = ERR_INIT;
 
-	ck_ok(cg_shared_create(host, below("deep/a"), &a, &e), &e);
-	ck_ok(cg_shared_create(host, below("b"), &b, &e), &e);
+	ck_ok(cg_shared_create(host, below("deep/a"), 0, &a, NULL, &e), &e);
+	ck_ok(cg_shared_create(host, below("b"), 0, &b, NULL, &e), &e);
 	ck_ok(cg_limit(&a, &limits, &e), &e);
-	ck_ok(cg_shared_remove(host, below("deep/a"), &e), &e);
+	ck_ok(remove_shared(host, below("deep/a"), &e), &e);
 	ck_assert(!exists(below("deep")) && exists(below("b")));
-	ck_ok(cg_shared_remove(host, below("b"), &e), &e);
+	ck_ok(remove_shared(host, below("b"), &e), &e);
 	ck_assert(!exists(top));
-	ck_ok(cg_shared_remove(host, below("b"), &e), &e);
+	ck_ok(remove_shared(host, below("b"), &e), &e);
 }
 END_TEST
 
@@ -71,10 +86,10 @@ START_TEST(one_left_empty_is_taken_over)
 	struct err e = ERR_INIT;
 
 	for (int i = 0; i < 2; i++) {
-		ck_ok(cg_shared_create(host, below("a"), &a, &e), &e);
+		ck_ok(cg_shared_create(host, below("a"), 0, &a, NULL, &e), &e);
 		cg_close(&a);
 	}
-	ck_ok(cg_shared_remove(host, below("a"), &e), &e);
+	ck_ok(remove_shared(host, below("a"), &e), &e);
 }
 END_TEST
 
@@ -85,14 +100,14 @@ START_TEST(one_with_a_process_is_not)
 	struct err e = ERR_INIT;
 	struct cgt_child c;
 
-	ck_ok(cg_shared_create(host, below("a"), &a, &e), &e);
+	ck_ok(cg_shared_create(host, below("a"), 0, &a, NULL, &e), &e);
 	c = cgt_spawn(&a, cgt_pause, NULL);
-	ck_assert_int_eq(cg_shared_create(host, below("a"), &again, &e), -EBUSY);
+	ck_assert_int_eq(cg_shared_create(host, below("a"), 0, &again, NULL, &e), -EBUSY);
 	ck_assert_int_eq(again.dir[CG_CORE], -1);
 	ck_ok(cg_kill(&a, &e), &e);
 	(void)cgt_reap(&c);
 	ck_ok(cg_wait_empty(&a, clk_now_us() + CGT_PATIENCE_US, &e), &e);
-	ck_ok(cg_shared_remove(host, below("a"), &e), &e);
+	ck_ok(remove_shared(host, below("a"), &e), &e);
 }
 END_TEST
 
@@ -108,10 +123,10 @@ static int work(int me)
 	for (int i = 0; r == 0 && i < ROUNDS; i++) {
 		struct cg cg = CG_INIT;
 
-		r = cg_shared_create(own, below(name), &cg, &e);
+		r = cg_shared_create(own, below(name), 0, &cg, NULL, &e);
 		cg_close(&cg);
 		if (r == 0)
-			r = cg_shared_remove(own, below(name), &e);
+			r = remove_shared(own, below(name), &e);
 	}
 	if (r < 0)
 		fprintf(stderr, "%s\n", e.text);
@@ -141,7 +156,7 @@ START_TEST(paths_that_are_none_are_refused)
 	struct err e = ERR_INIT;
 	struct cg cg = CG_INIT;
 
-	ck_assert_int_eq(cg_shared_create(host, paths[_i], &cg, &e), -EINVAL);
+	ck_assert_int_eq(cg_shared_create(host, paths[_i], 0, &cg, NULL, &e), -EINVAL);
 	ck_assert_int_eq(cg.dir[CG_CORE], -1);
 }
 END_TEST
