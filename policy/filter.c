@@ -62,21 +62,14 @@ static const uint32_t abi_tokens[PROF_ABIS] = {
 	[PROF_X86] = SCMP_ARCH_X86,
 };
 
-int prof_call_number(enum prof_abi abi, const char *name)
+int pol_abi_number(enum prof_abi abi, const char *name)
 {
 	return seccomp_syscall_resolve_name_arch(abi_tokens[abi], name);
 }
 
-char *prof_call_name(enum prof_abi abi, uint32_t number)
+char *pol_abi_name(enum prof_abi abi, uint32_t number)
 {
 	return seccomp_syscall_resolve_num_arch(abi_tokens[abi], (int)number);
-}
-
-void pol_library_version(char *out)
-{
-	const struct scmp_version *v = seccomp_version();
-
-	(void)snprintf(out, POL_VERSION_TEXT, "%u.%u.%u", v->major, v->minor, v->micro);
 }
 
 static int add_rules(scmp_filter_ctx ctx, const struct pol *p, size_t *ret_n, struct err *e)

@@ -46,21 +46,21 @@ struct prof_sub {
 /* ---- profile_abi.c ---- */
 
 /* NULL unless a multiplexer of x86 carries it. */
-const struct prof_sub *prof_sub(const char *name);
+const struct prof_sub *pol_abi_sub(const char *name);
 
 /* How many bits of an argument the kernel looks at. */
-uint8_t prof_arg_bits(const char *name, uint8_t index);
+uint8_t pol_abi_arg_bits(const char *name, uint8_t index);
 
 /* The ABI of a name like "SCMP_ARCH_X86"; PROF_ABIS for one of other machines, -1 for no ABI at all. */
-int prof_abi_of(const char *name);
+int pol_abi_of(const char *name);
 
 /* ---- filter.c ---- */
 
 /* Number of a call, pseudo numbers of libseccomp (negative) included; -1 for a name that it does not know. */
-int prof_call_number(enum prof_abi abi, const char *name);
+int pol_abi_number(enum prof_abi abi, const char *name);
 
 /* The name of a number, to be freed; NULL if there is none. */
-char *prof_call_name(enum prof_abi abi, uint32_t number);
+char *pol_abi_name(enum prof_abi abi, uint32_t number);
 
 /* ---- profile_spans.c ---- */
 
@@ -90,6 +90,6 @@ struct prof_map {
 };
 
 /* All numbers of an audit architecture; is_x86 is i386, else x86-64 with x32. */
-int prof_map_calls(const struct pol_profile *p, bool is_x86, struct prof_map *map, struct err *e);
+int pol_map_profile(const struct pol_profile *p, bool is_x86, struct prof_map *map, struct err *e);
 
 #endif

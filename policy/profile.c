@@ -75,7 +75,7 @@ void pol_profile_free(struct pol_profile *p)
 
 int pol_profile_arch(struct pol_profile *p, const char *name, struct err *e)
 {
-	int abi = prof_abi_of(name);
+	int abi = pol_abi_of(name);
 
 	(void)e;
 	if (abi < 0)
@@ -91,11 +91,11 @@ static bool resolve(struct prof_rule *r, const char *name)
 	bool is_known = false;
 
 	for (int abi = 0; abi < PROF_ABIS; abi++) {
-		r->numbers[abi] = prof_call_number((enum prof_abi)abi, name);
+		r->numbers[abi] = pol_abi_number((enum prof_abi)abi, name);
 		is_known |= r->numbers[abi] != -1;
 	}
 	/* On x86 libseccomp has a pseudo number of its own for what a multiplexer carries. */
-	r->sub = prof_sub(name);
+	r->sub = pol_abi_sub(name);
 	if (r->sub)
 		r->numbers[PROF_X86] = r->sub->direct;
 	return is_known;
@@ -117,7 +117,7 @@ int pol_profile_rule(struct pol_profile *p, const struct pol_profile_rule *rule,
 			return err_set(e, EINVAL, "argument %u", rule->args[i].index);
 		p->args[p->n_args + i] = (struct prof_arg){
 			.arg = rule->args[i],
-			.bits = prof_arg_bits(rule->name, rule->args[i].index),
+			.bits = pol_abi_arg_bits(rule->name, rule->args[i].index),
 		};
 	}
 	p->n_args = (uint16_t)(p->n_args + rule->n_args);

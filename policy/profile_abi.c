@@ -39,7 +39,7 @@ static const struct {
 	{"SCMP_ARCH_SHEB",	   PROF_ABIS  },
 };
 
-int prof_abi_of(const char *name)
+int pol_abi_of(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(abis); i++)
 		if (str_is(abis[i].name, name))
@@ -74,7 +74,7 @@ static const struct prof_sub subs[] = {
 
 _Static_assert(ARRAY_SIZE(subs) <= ARRAY_SIZE(((struct prof_map *)0)->made), "a condition each");
 
-const struct prof_sub *prof_sub(const char *name)
+const struct prof_sub *pol_abi_sub(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(subs); i++)
 		if (str_is(subs[i].name, name))
@@ -147,7 +147,7 @@ static const struct {
 	{"userfaultfd",	0x01, 0   },
 };
 
-uint8_t prof_arg_bits(const char *name, uint8_t index)
+uint8_t pol_abi_arg_bits(const char *name, uint8_t index)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(narrow); i++) {
 		if (!str_is(narrow[i].name, name))

@@ -166,7 +166,7 @@ static place tree(struct writer *w, const struct prof_map *map, size_t lo, size_
 static int numbers(struct writer *w, const struct pol_profile *p, bool is_x86, struct prof_map *map,
 		   place *ret, struct err *e)
 {
-	int r = prof_map_calls(p, is_x86, map, e);
+	int r = pol_map_profile(p, is_x86, map, e);
 
 	if (r < 0)
 		return r;

@@ -201,7 +201,7 @@ static int map_abi(const struct pol_profile *p, enum prof_abi abi, uint32_t firs
 	return r;
 }
 
-int prof_map_calls(const struct pol_profile *p, bool is_x86, struct prof_map *map, struct err *e)
+int pol_map_profile(const struct pol_profile *p, bool is_x86, struct prof_map *map, struct err *e)
 {
 	_cleanup_free_ struct entries *en = malloc(sizeof(*en));
 	const struct prof_span foreign = {.first = PROF_X32_BIT,

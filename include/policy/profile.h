@@ -92,8 +92,4 @@ bool pol_profile_action(const char *name, uint32_t *ret);
 /* "SCMP_CMP_EQ" and the like; false if there is no such comparison. */
 bool pol_profile_cmp(const char *name, enum pol_cmp *ret);
 
-/* Version of libseccomp, "2.5.4"; out has POL_VERSION_TEXT bytes. What it knows depends on it. */
-#define POL_VERSION_TEXT 40
-void pol_library_version(char *out);
-
 #endif
