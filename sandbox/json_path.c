@@ -152,7 +152,7 @@ int node_refuse(const struct node *n, const char *const *keys, struct err *e)
 		struct node member = node_get(n, *keys);
 
 		if (!node_is_empty(&member))
-			return node_fail(&member, e, "is not supported");
+			return node_fail(&member, e, NODE_REFUSED);
 	}
 	return 0;
 }

@@ -48,6 +48,9 @@ int node_u32(const struct node *n, uint32_t min, uint32_t max, uint32_t *ret, st
 /* The whole range; 2^64 - 1, which a double cannot hold, is taken for what is written as such. */
 int node_u64(const struct node *n, uint64_t *ret, struct err *e);
 
+/* What is told of a member, or a word, that is known and not honoured; features.c looks for it. */
+#define NODE_REFUSED "is not supported"
+
 /* Refuse each of these members (NULL ends) that asks for something. */
 int node_refuse(const struct node *n, const char *const *keys, struct err *e);
 

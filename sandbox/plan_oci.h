@@ -31,6 +31,10 @@ int oci_mounts(struct oci *o, const struct node *mounts, struct err *e);
 int oci_linux(struct oci *o, const struct node *linux_part, struct err *e);
 int oci_resources(struct oci *o, const struct node *resources, struct err *e);
 
+/* The words that are understood, from the parser's tables: the i-th one, NULL after the last. */
+const char *oci_namespace_word(size_t i);
+const char *oci_mount_word(size_t i);
+
 /* ---- for the parts ---- */
 
 /* Zeroed memory of the plan; NULL and *e = ENOMEM over its maximum. */

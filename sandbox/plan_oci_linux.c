@@ -31,6 +31,11 @@ static const struct {
 	     {"uts",     CLONE_NEWUTS	 },
 };
 
+const char *oci_namespace_word(size_t i)
+{
+	return i < ARRAY_SIZE(kinds) ? kinds[i].type : NULL;
+}
+
 static int one_namespace(struct oci *o, const struct node *n, struct err *e)
 {
 	struct node type = node_get(n, "type"), path = node_get(n, "path");

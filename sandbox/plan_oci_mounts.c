@@ -115,6 +115,14 @@ static const struct option *find(const char *word)
 	return NULL;
 }
 
+const char *oci_mount_word(size_t i)
+{
+	for (size_t at = 0; at < ARRAY_SIZE(options); at++)
+		if (options[at].action != ACT_REFUSED && i-- == 0)
+			return options[at].word;
+	return NULL;
+}
+
 /* One word into attributes, of which a later one overrides an earlier. */
 static void apply(uint64_t *set, uint64_t *clr, const struct option *o)
 {

@@ -9,33 +9,52 @@
 	"groups are made by cgroupfs alone; start sandbox in a delegated group instead (systemd: " \
 	"Delegate=yes), and podman with --cgroup-manager cgroupfs"
 
-/* Row by row what it does; the order is that of the help. */
+/* clang-format off: it aligns rows of more than one line as a table that nobody can read. */
 const struct command cli_commands[] = {
 	{
-		"run",				"start a bundle's process and stay until it ends",
-		"The exit status is that of the process, or 128 and the number of the signal that "
-		"ended it.", run_opts,
-		cmd_run, },
+		.name = "run",
+		.opts = run_opts,
+		.run = cmd_run,
+		.help = "start a bundle's process and stay until it ends",
+		.about = "The exit status is that of the process, or 128 and the number of the "
+			 "signal that ended it.", },
 	{
-		"spec",		   "write a config.json to begin with",
-		"It is written into the bundle's directory. A file that is there is not "
-		"overwritten.", spec_opts,
-		cmd_spec, },
+		.name = "spec",
+		.opts = spec_opts,
+		.run = cmd_spec,
+		.help = "write a config.json to begin with",
+		.about = "It is written into the bundle's directory. A file that is there is not "
+			 "overwritten.", },
 	{
-		"policy",			     "check a policy of system calls, or explain its verdicts",
-		"ACTION is *check*, which says how long its compiled program is, or *explain*, "
-		"which prints the verdict on each system call, or on those named.", policy_opts,
-		cmd_policy, },
+		.name = "features",
+		.opts = features_opts,
+		.run = cmd_features,
+		.help = "print what of the specification is understood, as JSON",
+		.about = "This is the features document of the runtime specification. It tells of "
+			 "this program, not of "
+			 "the host: see *doctor*.", },
 	{
-		"help",				     "tell the commands, or the options of one",
-		NULL, help_opts,
-		cmd_help, },
+		.name = "policy",
+		.opts = policy_opts,
+		.run = cmd_policy,
+		.help = "check a policy of system calls, or explain its verdicts",
+		.about = "ACTION is *check*, which says how long its compiled program is, or "
+			 "*explain*, which prints "
+			 "the verdict on each system call, or on those named.", },
 	{
-		"completion","print the completion script of a shell",
-		"SHELL is *bash*: eval \"$(sandbox completion bash)\" gives it to the present "
-		"shell.", completion_opts,
-		cmd_completion, },
-	{.name = NULL			  },
+		.name = "help",
+		.opts = help_opts,
+		.run = cmd_help,
+		.help = "tell the commands, or the options of one",
+	 },
+	{
+		.name = "completion",
+		.opts = completion_opts,
+		.run = cmd_completion,
+		.help = "print the completion script of a shell",
+		.about = "SHELL is *bash*: eval \"$(sandbox completion bash)\" gives it to the "
+			 "present shell.", },
+	{.name = NULL					 },
 };
 
 const struct opt cli_global_opts[] = {
@@ -48,7 +67,7 @@ const struct opt cli_global_opts[] = {
 	{"rootless",	     0,			OPT_CHOICE,				    offsetof(struct cli,			 rootless),"true|false|auto",
 	 "is this an ordinary user's? default auto: unless we are root"},
 	{"cgroup-manager",  0,	      OPT_CHOICE,offsetof(struct cli,		       cgroup_manager),
-	 "cgroupfs|systemd|disabled","who makes groups; only cgroupfs, the others are refused"},
+	 "cgroupfs|systemd|disabled","who makes groups: only cgroupfs, the others are refused"},
 	{"version",	    'v',OPT_FLAG,			   offsetof(struct cli,							wants_version),								NULL,"print the version"},
 	{"help",	 'h',		      OPT_FLAG,offsetof(struct cli,wants_help),NULL,"this help"},
 	{"systemd-cgroup",		   's',			OPT_REFUSED,		     0,				NULL,																    NO_SYSTEMD},
@@ -60,6 +79,7 @@ const struct opt cli_common_opts[] = {
 	{"help", 'h', OPT_FLAG, offsetof(struct cli, wants_help), NULL, "this help"},
 	OPT_ROW_END,
 };
+/* clang-format on */
 
 const struct command *cli_find(const char *name)
 {
