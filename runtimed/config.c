@@ -38,6 +38,7 @@ static const struct key {
 	KEY("core_uid", COUNT, core_uid, 1, 0x7fffffff, "65534", "user and group of the process that faces the network"),
 	KEY("uid_base", COUNT, uid_base, 65536, 0xf0000000, "1000000000", "first host id of instances, 65536 ids each"),
 	KEY("prefork_children", COUNT, prefork_children, 0, 1024, "8", "children that wait per image"),
+	KEY("reserve_sandboxes", COUNT, reserve_sandboxes, 0, 1024, "8", "sandboxes without a child that wait per image"),
 	KEY("instances_max", COUNT, instances_max, 1, 16384, "1000", "instances of all functions"),
 	KEY("instances_per_function_max", COUNT, instances_per_function_max, 1, 16384, "1000", "instances of one function"),
 	KEY("keep_alive", TIME, keep_alive_us, 0, 24 * 60 * MIN_US, "10m", "an idle instance is stopped after this"),

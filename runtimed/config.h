@@ -29,6 +29,7 @@ struct config {
 	uint64_t uid_base;		   /* first host id of instances; 65536 each */
 	/* pool */
 	uint64_t prefork_children; /* waiting per image */
+	uint64_t reserve_sandboxes;
 	uint64_t instances_max;	   /* all functions together */
 	uint64_t instances_per_function_max;
 	uint64_t keep_alive_us;	    /* idle instance is stopped after this */

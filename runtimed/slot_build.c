@@ -1,6 +1,6 @@
 /*
- * Building a slot: its group, its sandbox with pid 1, the lines to its process, and that process itself,
- * forked by the zygote or executed. See slot.h.
+ * Building a slot: its group and its sandbox with pid 1; then the lines to its process, and that process
+ * itself, forked by the zygote or executed. See slot.h.
  */
 #include "runtimed/slot.h"
 
@@ -35,14 +35,12 @@ static int plan_of(struct launcher *l, uint32_t image, struct sbx_plan **ret, st
 		.filter = l->host.init_filter,
 	};
 
-	if (!l->slots->plan[image]) {
-		int r = sbx_plan_for_function(&f, &l->slots->plan[image], e);
+	struct sbx_plan **plan = &l->slots->of[image].plan;
+	int r = *plan ? 0 : sbx_plan_for_function(&f, plan, e);
 
-		if (r < 0)
-			return r;
-	}
-	*ret = l->slots->plan[image];
-	return 0;
+	if (r == 0)
+		*ret = *plan;
+	return r;
 }
 
 static int make_group(struct slot *s, struct err *e)
@@ -64,20 +62,51 @@ static int make_group(struct slot *s, struct err *e)
 	return cg_limit(&s->group, &limits, e);
 }
 
-/* The sandbox itself: one plan per image, with this slot's ids and size written into it. */
-static int make_sandbox(struct slot *s, int net, struct err *e)
+static void on_begun(void *arg)
 {
-	struct sbx_place place = {.group = &s->group, .net_ns = net};
+	struct slot *s = arg;
+	struct err e = ERR_INIT;
+	int r;
+
+	watch_drop(&s->begun_watch);
+	r = sbx_finish(s->l->slots->of[s->image].plan, &s->begun, &s->init, &e);
+	if (r == 0)
+		r = proc_watch(s->l->watches, &s->init_watch, &s->init, slot_on_init_exit, s, &e);
+	if (r < 0) {
+		slot_give_up(s, &e);
+		return;
+	}
+	slot_set_state(s, STANDING);
+	if (!s->is_reserve)
+		slot_populate(s);
+}
+
+/* One plan per image, with this slot's ids and size written into it. */
+static int begin(struct slot *s, struct err *e)
+{
+	_cleanup_fd_ int net = -1;
 	struct sbx_plan *plan = NULL;
 	int r = plan_of(s->l, s->image, &plan, e);
 
+	if (r == 0)
+		r = make_group(s, e);
+	if (r == 0)
+		r = netpool_take(&s->l->net, &net, e);
 	if (r < 0)
 		return r;
 	sbx_plan_set_instance(plan, slot_uid_base(s), s->tmp_bytes);
-	r = sbx_start(plan, &place, &s->init, e);
+	r = sbx_begin(plan, &(struct sbx_place){.group = &s->group, .net_ns = net}, &s->begun, e);
 	if (r == 0)
-		r = proc_watch(s->l->watches, &s->init_watch, &s->init, slot_on_init_exit, s, e);
+		r = watch_add(s->l->watches, &s->begun_watch, s->begun.sync, on_begun, s, e);
 	return r;
+}
+
+void slot_raise(struct slot *s)
+{
+	struct err e = ERR_INIT;
+
+	if (begin(s, &e) < 0)
+		slot_give_up(s, &e);
 }
 
 static int set_nonblocking(int fd, struct err *e)
@@ -108,33 +137,34 @@ static int make_lines(struct slot *s, int theirs[3], struct err *e)
 	return r < 0 ? r : set_nonblocking(s->log, e);
 }
 
-static int ask_zygote(struct slot *s, int net, const int theirs[3], struct err *e)
+static int ask_zygote(struct slot *s, const int theirs[3], struct err *e)
 {
 	int fds[SPAWN_FDS + SBX_TASKS_MAX] = {
-		[SPAWN_FD_INIT] = s->init.pidfd,
-		[SPAWN_FD_NET] = net,
-		[SPAWN_FD_CGROUP] = cg_clone_fd(&s->group),
-		[SPAWN_FD_CONTROL] = theirs[0],
-		[SPAWN_FD_DATA] = theirs[1],
+		[SPAWN_FD_INIT] = s->init.pidfd, [SPAWN_FD_CGROUP] = cg_clone_fd(&s->group),
+		[SPAWN_FD_CONTROL] = theirs[0],	 [SPAWN_FD_DATA] = theirs[1],
 		[SPAWN_FD_LOG] = theirs[2],
 	};
 
-	const struct zygote_spawn m = {
-		.type = ZYGOTE_SPAWN, .is_wanted = s->has_start, .slot = s->index};
+	const struct zygote_spawn m = {.type = ZYGOTE_SPAWN,
+				       .is_wanted = s->has_start || slots_are_busy(s->l),
+				       .slot = s->index};
 	int n = 0, r = cg_tasks_open(&s->group, fds + SPAWN_FDS, &n, e);
 
 	if (r == 0)
 		r = zygote_spawn(s->l, s->image, &m, fds, (size_t)(SPAWN_FDS + n), &s->spawner, e);
 	while (n > 0)
 		fd_close(&fds[SPAWN_FDS + --n]);
-	if (r != ZYGOTE_E_GONE)
-		return r;
-	s->is_lost = true;
-	return err_set(e, ECHILD, "the zygote died");
+	if (r == ZYGOTE_E_GONE) {
+		s->is_lost = true;
+		return err_set(e, ECHILD, "the zygote died");
+	}
+	if (r == 0)
+		slot_set_state(s, SPAWNING);
+	return r;
 }
 
 /* No zygote: a python of its own, which speaks the child's half from PARKED on. */
-static int exec_python(struct slot *s, int net, const int theirs[3], struct err *e)
+static int exec_python(struct slot *s, const int theirs[3], struct err *e)
 {
 	static const char *const env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", "HOME=/tmp",
 					  "OPENBLAS_NUM_THREADS=1", NULL};
@@ -145,7 +175,7 @@ static int exec_python(struct slot *s, int net, const int theirs[3], struct err 
 	int r = file_in_memory("drop", d, sizeof(*d), &drop, e);
 	struct sbx_place place = {
 		.group = &s->group,
-		.net_ns = net,
+		.net_ns = -1,
 		.n_fds = GUEST_FD_DROP + 1,
 		.fds = {s->l->host.null, theirs[2], theirs[2], theirs[1], theirs[0], drop},
 	};
@@ -159,24 +189,25 @@ static int exec_python(struct slot *s, int net, const int theirs[3], struct err 
 	return r;
 }
 
-int slot_build(struct slot *s, struct err *e)
+static int add_process(struct slot *s, struct err *e)
 {
-	int theirs[3] = {-1, -1, -1}, r;
-	_cleanup_fd_ int net = -1;
+	int theirs[3] = {-1, -1, -1}, r = make_lines(s, theirs, e);
 
-	r = make_group(s, e);
-	if (r == 0)
-		r = netpool_take(&s->l->net, &net, e);
-	if (r == 0)
-		r = make_sandbox(s, net, e);
-	if (r == 0)
-		r = make_lines(s, theirs, e);
 	if (r == 0)
 		r = watch_add(s->l->watches, &s->control_watch, s->control, slot_on_control, s, e);
 	if (r == 0)
-		r = s->way == LAUNCH_EXECED ? exec_python(s, net, theirs, e)
-					    : ask_zygote(s, net, theirs, e);
+		r = s->way == LAUNCH_EXECED ? exec_python(s, theirs, e) : ask_zygote(s, theirs, e);
 	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)
 		fd_close(&theirs[i]);
 	return r;
+}
+
+void slot_populate(struct slot *s)
+{
+	struct err e = ERR_INIT;
+
+	if (s->way != LAUNCH_EXECED && !zygote_is_ready(s->l, s->image))
+		return; /* slots_zygote_ready() comes back to it */
+	if (add_process(s, &e) < 0)
+		slot_give_up(s, &e);
 }

@@ -68,7 +68,7 @@ static void finish_end(struct slot *s)
 	cg_close(&s->group);
 	if (s->has_group && cg_remove(&s->l->host.group, s->group_name, &e) < 0)
 		log_err(&e);
-	s->has_group = s->has_start = s->is_started = s->is_waiting = s->has_parked = s->is_lost =
+	s->has_group = s->has_start = s->is_started = s->is_reserve = s->has_parked = s->is_lost =
 		false;
 	s->status = 0;
 	s->err = (struct err)ERR_INIT;
@@ -103,6 +103,8 @@ void slot_end(struct slot *s)
 		slot_set_state(s, ENDING);
 		if (s->has_group && cg_kill(&s->group, &e) < 0)
 			log_err(&e);
+		watch_drop(&s->begun_watch);
+		sbx_abandon(&s->begun);
 	}
 	if (s->init.pid < 0 && s->child.pid < 0 && !s->spawner)
 		finish_end(s);

@@ -1,4 +1,4 @@
-/* All slots: their states, what the core asks for, and waiting children ahead of time. See slot.h. */
+/* All slots: their states, and what the core asks for. See slot.h. */
 #include "runtimed/slot.h"
 
 #include <errno.h>
@@ -7,15 +7,6 @@
 
 #include "base/clk.h"
 #include "base/mem.h"
-
-/* Waiting children are made a few at a time, so that a burst of starts is not kept waiting by them. */
-#define BUILDING_MAX 4
-
-/*
- * Nothing is made ahead while a start is under way, which would compete with it for the processors: not
- * before so long after the last one, unless fewer than half of the children are left.
- */
-#define PREPARE_QUIET_US (4 * CLK_US_PER_MS)
 
 /* A start whose slots were lost so often fails. */
 #define START_TRIES_MAX 3
@@ -44,8 +35,7 @@ static int check_ids(const struct config *cfg, uint64_t n_slots, struct err *e)
 int slots_open(struct launcher *l, struct err *e)
 {
 	struct slots *ss = calloc(1, sizeof(*ss));
-	uint64_t n = l->cfg->instances_max + l->cfg->prefork_children * l->host.n_images +
-		     BUILDING_MAX * l->host.n_images;
+	uint64_t n = l->cfg->instances_max + slots_ahead_max(l);
 	int r = check_ids(l->cfg, n, e);
 
 	if (r < 0) {
@@ -59,12 +49,15 @@ int slots_open(struct launcher *l, struct err *e)
 	ss->n_slots = (uint32_t)n;
 	list_init(&ss->free);
 	list_init(&ss->busy);
-	for (uint32_t i = 0; i < LAUNCH_IMAGES_MAX; i++)
-		list_init(&ss->parked[i]);
+	for (uint32_t i = 0; i < LAUNCH_IMAGES_MAX; i++) {
+		list_init(&ss->of[i].parked);
+		list_init(&ss->of[i].reserve);
+	}
 	for (uint32_t i = 0; i < ss->n_slots; i++) {
 		ss->slot[i] = (struct slot){
 			.l = l,
 			.index = i,
+			.begun = SBX_BEGUN_INIT,
 			.init = {-1, -1},
 			.child = {-1, -1},
 			.control = -1,
@@ -85,7 +78,7 @@ void slots_close(struct launcher *l)
 	if (!ss)
 		return;
 	for (uint32_t i = 0; i < LAUNCH_IMAGES_MAX; i++)
-		sbx_plan_free(ss->plan[i]);
+		sbx_plan_free(ss->of[i].plan);
 	free(ss->slot);
 	free(ss);
 	l->slots = NULL;
@@ -95,28 +88,81 @@ void slots_close(struct launcher *l)
 
 bool slot_is_building(const struct slot *s)
 {
-	return s->state == SPAWNING || s->state == JOINING;
+	return s->state >= RAISING && s->state <= JOINING && !s->is_reserve;
 }
 
-/* Waiting children, present and coming, that belong to nobody. */
-void slot_set_state(struct slot *s, enum slot_state to)
+/* Where a slot is counted; NULL: nowhere. */
+static uint32_t *count_of(struct slot *s)
+{
+	struct slots_of_image *of = &s->l->slots->of[s->image];
+
+	return s->state == PARKED    ? &of->n_parked
+	       : slot_is_building(s) ? &of->n_building
+	       : s->is_reserve	     ? &of->n_reserve
+				     : NULL;
+}
+
+static struct list *list_of(struct slot *s)
 {
 	struct slots *ss = s->l->slots;
 
-	if (slot_is_building(s))
-		ss->n_building[s->image]--;
-	if (s->state == PARKED)
-		ss->n_parked[s->image]--;
+	return s->state == FREE			       ? &ss->free
+	       : s->state == PARKED		       ? &ss->of[s->image].parked
+	       : s->state == STANDING && s->is_reserve ? &ss->of[s->image].reserve
+						       : &ss->busy;
+}
+
+static void change(struct slot *s, enum slot_state to, bool is_reserve)
+{
+	uint32_t *before = count_of(s), *after;
+
 	s->state = to;
-	if (slot_is_building(s))
-		ss->n_building[s->image]++;
-	if (s->state == PARKED)
-		ss->n_parked[s->image]++;
+	s->is_reserve = is_reserve;
+	after = count_of(s);
+	if (before)
+		--*before;
+	if (after)
+		++*after;
 	list_del(&s->link);
-	list_add_tail(to == FREE     ? &ss->free
-		      : to == PARKED ? &ss->parked[s->image]
-				     : &ss->busy,
-		      &s->link);
+	list_add_tail(list_of(s), &s->link);
+}
+
+void slot_set_state(struct slot *s, enum slot_state to)
+{
+	change(s, to, s->is_reserve && (to == RAISING || to == STANDING));
+}
+
+void slot_call_up(struct slot *s, enum launch_way way)
+{
+	s->way = way;
+	change(s, s->state, false);
+}
+
+static struct slot *get(struct launcher *l, uint32_t image, bool is_reserve)
+{
+	struct slot *s;
+
+	if (list_is_empty(&l->slots->free))
+		return NULL;
+	s = container_of(l->slots->free.next, struct slot, link);
+	s->image = image;
+	s->tmp_bytes = SLOT_TMP_BYTES;
+	change(s, RAISING, is_reserve);
+	return s;
+}
+
+struct slot *slot_get(struct launcher *l, uint32_t image, enum launch_way way)
+{
+	struct slot *s = get(l, image, false);
+
+	if (s)
+		s->way = way;
+	return s;
+}
+
+struct slot *slot_get_reserve(struct launcher *l, uint32_t image)
+{
+	return get(l, image, true);
 }
 
 uint32_t slot_uid_base(const struct slot *s)
@@ -124,56 +170,53 @@ uint32_t slot_uid_base(const struct slot *s)
 	return (uint32_t)(s->l->cfg->uid_base + (uint64_t)s->index * SBX_FUNCTION_IDS);
 }
 
-/* A free slot, or NULL: the core keeps the caps, so there is always one for what it may start. */
-static struct slot *slot_get(struct launcher *l, uint32_t image, enum launch_way way,
-			     uint64_t tmp_bytes)
-{
-	struct list *first = l->slots->free.next;
-	struct slot *s;
-
-	if (list_is_empty(&l->slots->free))
-		return NULL;
-	s = container_of(first, struct slot, link);
-	s->image = image;
-	s->way = way;
-	s->tmp_bytes = tmp_bytes;
-	slot_set_state(s, SPAWNING);
-	return s;
-}
-
 /* ---- from the core ---- */
 
-/* A child that waits, or one that is being built for nobody. */
-static struct slot *find_prepared(struct launcher *l, const struct launch_start *m)
+/* The furthest of those that are on their way and belong to nobody, or NULL. */
+static struct slot *find_busy(struct launcher *l, uint32_t image, bool is_reserve)
 {
-	struct slots *ss = l->slots;
+	struct slot *found = NULL;
 
-	if (m->way != LAUNCH_PREFORKED || m->tmp_bytes != SLOT_TMP_BYTES)
-		return NULL;
-	if (!list_is_empty(&ss->parked[m->image]))
-		return container_of(ss->parked[m->image].next, struct slot, link);
-	if (ss->n_building[m->image] == 0)
-		return NULL;
-	list_for_each (pos, &ss->busy) {
+	list_for_each (pos, &l->slots->busy) {
 		struct slot *s = container_of(pos, struct slot, link);
 
-		if (slot_is_building(s) && !s->has_start && s->image == m->image &&
-		    s->way == LAUNCH_PREFORKED)
-			return s;
+		if (s->image == image && !s->has_start &&
+		    (is_reserve ? s->is_reserve
+				: slot_is_building(s) && s->way == LAUNCH_PREFORKED) &&
+		    (!found || s->state > found->state))
+			found = s;
 	}
-	return NULL;
+	return found;
+}
+
+/* The best there is for a start: a child that waits or is on its way, a sandbox in reserve, a new one. */
+static struct slot *find_slot(struct launcher *l, const struct launch_start *m)
+{
+	struct slots_of_image *of = &l->slots->of[m->image];
+	bool is_usual = m->tmp_bytes == SLOT_TMP_BYTES;
+	enum launch_way way = m->way == LAUNCH_EXECED ? LAUNCH_EXECED : LAUNCH_FORKED;
+	struct slot *s = NULL;
+
+	if (is_usual && m->way == LAUNCH_PREFORKED && !list_is_empty(&of->parked))
+		return container_of(of->parked.next, struct slot, link);
+	if (is_usual && m->way == LAUNCH_PREFORKED && of->n_building > 0)
+		s = find_busy(l, m->image, false);
+	if (s)
+		return s;
+	if (!is_usual || of->n_reserve == 0)
+		return slot_get(l, m->image, way);
+	s = list_is_empty(&of->reserve) ? find_busy(l, m->image, true)
+					: container_of(of->reserve.next, struct slot, link);
+	slot_call_up(s, way);
+	return s;
 }
 
 static void start(struct launcher *l, const struct launch_start *m, uint64_t received_us,
 		  uint32_t n_tries)
 {
-	struct slot *s = find_prepared(l, m);
+	struct slot *s = find_slot(l, m);
 	struct err e = ERR_INIT;
-	bool is_new = !s;
 
-	if (is_new)
-		s = slot_get(l, m->image, m->way == LAUNCH_EXECED ? LAUNCH_EXECED : LAUNCH_FORKED,
-			     m->tmp_bytes);
 	if (!s) {
 		err_set(&e, ENOSPC, "all %" PRIu32 " slots are in use", l->slots->n_slots);
 		slot_tell_failed(l, m->id, &e);
@@ -181,15 +224,16 @@ static void start(struct launcher *l, const struct launch_start *m, uint64_t rec
 	}
 	s->has_start = true;
 	s->start = *m;
+	s->tmp_bytes = m->tmp_bytes; /* of a new one; others have it already */
 	s->received_us = received_us;
 	s->n_tries = n_tries;
-	l->slots->quiet_until_us = clk_now_us() + PREPARE_QUIET_US;
+	slots_note_start(l);
 	if (s->state == PARKED)
 		slot_take(s);
-	else if (is_new && s->way == LAUNCH_FORKED && !zygote_is_ready(l, m->image))
-		s->is_waiting = true;
-	else if (is_new && slot_build(s, &e) < 0)
-		slot_give_up(s, &e);
+	else if (s->state == STANDING)
+		slot_populate(s);
+	else if (s->state == RAISING && s->begun.sync < 0) /* new: nothing was begun */
+		slot_raise(s);
 }
 
 void slots_start(struct launcher *l, const struct launch_start *m)
@@ -219,62 +263,19 @@ void slots_stop(struct launcher *l, uint64_t id)
 	/* Not there: its GONE or FAILED crossed this STOP on the way. */
 }
 
-/* ---- ahead of time ---- */
+/* ---- from the zygotes ---- */
 
 void slots_zygote_ready(struct launcher *l, uint32_t image)
 {
-	struct err e = ERR_INIT;
-
 	list_for_each (pos, &l->slots->busy) {
 		struct slot *s = container_of(pos, struct slot, link);
 
-		if (!s->is_waiting || s->image != image || s->state == ENDING)
-			continue;
-		s->is_waiting = false;
-		if (slot_build(s, &e) < 0)
-			slot_give_up(s, &e);
+		if (s->state == STANDING && s->image == image)
+			slot_populate(s);
 	}
 }
 
-static bool wants_child(const struct launcher *l, uint32_t image, uint64_t now)
-{
-	const struct slots *ss = l->slots;
-	uint32_t n = ss->n_parked[image] + ss->n_building[image];
-
-	if (!zygote_is_ready(l, image) || ss->n_building[image] >= BUILDING_MAX ||
-	    n >= l->cfg->prefork_children)
-		return false;
-	return now >= ss->quiet_until_us || n < l->cfg->prefork_children / 2;
-}
-
-bool slots_prepare(struct launcher *l)
-{
-	struct slots *ss = l->slots;
-	struct err e = ERR_INIT;
-	uint64_t now = clk_now_us();
-
-	if (now < ss->pause_until_us)
-		return false;
-	for (uint32_t i = 0; i < l->host.n_images; i++) {
-		struct slot *s;
-
-		if (!wants_child(l, i, now))
-			continue;
-		s = slot_get(l, i, LAUNCH_PREFORKED, SLOT_TMP_BYTES);
-		if (!s)
-			return false;
-		if (slot_build(s, &e) < 0)
-			slot_give_up(s, &e);
-		return true;
-	}
-	return now >= ss->quiet_until_us && netpool_refill(&l->net, &e) == 0;
-}
-
-int slots_idle_ms(const struct launcher *l)
-{
-	return clk_now_us() < l->slots->quiet_until_us ? (int)(PREPARE_QUIET_US / CLK_US_PER_MS) + 1
-						       : 1000;
-}
+/* ---- the end ---- */
 
 bool slots_end(struct launcher *l)
 {

@@ -350,10 +350,11 @@ _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *p
 	}
 	if (!plan->argv) {
 		/*
-		 * A parent that died before the step "parent death" sends no signal. But the dying close
-		 * their descriptors before they signal their children, so one of the two is noticed.
+		 * A parent that died before the step "parent death" sends no signal; then there is no
+		 * answer either. The report alone does not tell: a brother in his first steps may hold
+		 * the parent's end of our socket a little longer than the parent.
 		 */
-		if (report(&c, &e) < 0)
+		if (report(&c, &e) < 0 || step_wait(&c, &e) < 0)
 			_exit(EXIT_STEP_FAILED);
 		fd_close(&c.sync);
 		init_main();

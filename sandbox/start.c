@@ -187,6 +187,8 @@ int sbx_finish(const struct sbx_plan *plan, struct sbx_begun *b, struct sbx_proc
 {
 	int r = await_report(plan, b->sync, e);
 
+	if (r == 0 && !plan->argv)
+		r = sock_send(b->sync, "h", 1, NULL, 0, e);
 	if (r < 0) {
 		sbx_abandon(b);
 		return r;

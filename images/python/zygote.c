@@ -88,13 +88,11 @@ void zygote_break(const struct err *e)
 	_exit(1);
 }
 
-/* Where the next child is born. Changes nothing for the zygote's own pid. */
-static int enter(int net_ns, int pid_ns, struct err *e)
+/* Back to the zygote's own namespaces: it must not keep those of a sandbox alive. */
+static int leave(const struct zygote *z, struct err *e)
 {
-	if (setns(net_ns, CLONE_NEWNET) < 0)
-		return err_errno(e, "enter network namespace");
-	if (setns(pid_ns, CLONE_NEWPID) < 0)
-		return err_errno(e, "enter pid namespace");
+	if (setns(z->net_ns, CLONE_NEWNET) < 0 || setns(z->pid_ns, CLONE_NEWPID) < 0)
+		return err_errno(e, "leave the sandbox");
 	return 0;
 }
 
@@ -169,8 +167,11 @@ static int spawn(const struct zygote *z, const int fds[SPAWN_FDS], struct zygote
 {
 	pid_t pid;
 
-	if (enter(fds[SPAWN_FD_NET], fds[SPAWN_FD_INIT], &ret->err) < 0)
+	/* Both namespaces of the sandbox's pid 1. */
+	if (setns(fds[SPAWN_FD_INIT], CLONE_NEWNET | CLONE_NEWPID) < 0) {
+		err_errno(&ret->err, "enter the sandbox");
 		return 0;
+	}
 	PyOS_BeforeFork();
 	pid = fork_into(z, fds[SPAWN_FD_CGROUP], ret_pidfd, &ret->err);
 	if (pid == 0)
@@ -180,12 +181,11 @@ static int spawn(const struct zygote *z, const int fds[SPAWN_FDS], struct zygote
 	return 0;
 }
 
-/* Back to the zygote's own namespaces: it must not keep those of a sandbox alive. */
 static int answer(const struct zygote *z, const struct zygote_spawned *spawned, int pidfd,
 		  struct err *e)
 {
-	if (enter(z->net_ns, z->pid_ns, e) < 0)
-		return err_wrap(e, "leave the sandbox");
+	if (leave(z, e) < 0)
+		return -e->code;
 	return sock_send(ZYGOTE_FD_CONTROL, spawned, sizeof(*spawned), &pidfd, pidfd >= 0, e);
 }
 

@@ -50,7 +50,6 @@ enum zygote_type {
 
 enum zygote_spawn_fd {
 	SPAWN_FD_INIT,	  /* pidfd of the sandbox's pid 1 */
-	SPAWN_FD_NET,	  /* its network namespace */
 	SPAWN_FD_CGROUP,  /* v2 group directory, for CLONE_INTO_CGROUP */
 	SPAWN_FD_CONTROL, /* becomes GUEST_FD_CONTROL */
 	SPAWN_FD_DATA,	  /* becomes GUEST_FD_DATA */
