@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -23,6 +24,7 @@
 #include "base/mem.h"
 #include "base/sock.h"
 #include "sandbox/console.h"
+#include "sandbox/home.h"
 #include "sandbox/net.h"
 #include "sandbox/root.h"
 #include "sandbox/sys.h"
@@ -36,63 +38,8 @@ struct child {
 	int sync;
 	int console; /* where the terminal goes; -1 = there is none */
 	struct root_state root;
+	char home[sizeof("HOME=") + HOME_MAX_BYTES];
 };
-
-int child_birth_open(struct birth *b, const struct cg *group, struct err *e)
-{
-	int r = sock_pair(SOCK_SEQPACKET, &b->ours, &b->theirs, e);
-
-	return r == 0 && group ? cg_tasks_open(group, b->tasks, &b->n_tasks, e) : r;
-}
-
-void child_birth_close(struct birth *b)
-{
-	fd_close(&b->ours);
-	fd_close(&b->theirs);
-	while (b->n_tasks > 0)
-		fd_close(&b->tasks[--b->n_tasks]);
-}
-
-int child_birth_begin(struct birth *b, struct err *e)
-{
-	fd_close(&b->ours);
-	return sbx_join_groups(b->tasks, b->n_tasks, e);
-}
-
-/* Out of the way first: a source may sit where another's target is. */
-static int move_up(const int *fds, int n, int above, int *ret, struct err *e)
-{
-	for (int i = 0; i < n; i++) {
-		ret[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, above);
-		if (fds[i] >= 0 && ret[i] < 0)
-			return err_errno(e, "move descriptor %d", fds[i]);
-	}
-	return 0;
-}
-
-int child_descriptors(const int *fds, int n, int *const *kept, int n_kept, struct err *e)
-{
-	int moved[SBX_STDIO_MAX], old[CHILD_KEPT_MAX], high[CHILD_KEPT_MAX], next = n, r;
-
-	for (int i = 0; i < n_kept; i++)
-		old[i] = *kept[i];
-	r = move_up(fds, n, n + n_kept, moved, e);
-	if (r == 0)
-		r = move_up(old, n_kept, n + n_kept, high, e);
-	if (r < 0)
-		return r;
-	for (int i = 0; i < n; i++)
-		if (dup2(moved[i], i) < 0)
-			return err_errno(e, "place descriptor %d", i);
-	for (int i = 0; i < n_kept; i++) {
-		if (high[i] < 0)
-			continue;
-		if (dup3(high[i], next, O_CLOEXEC) < 0)
-			return err_errno(e, "keep descriptor %d", old[i]);
-		*kept[i] = next++;
-	}
-	return sbx_close_above(next - 1, e);
-}
 
 static int step_groups(struct child *c, struct err *e)
 {
@@ -184,13 +131,16 @@ static int step_devices(struct child *c, struct err *e)
 /* While the root is still ours to add to, and before anything of the container runs. */
 static int step_console(struct child *c, struct err *e)
 {
-	_cleanup_fd_ int master = -1, slave = -1;
+	_cleanup_fd_ int master = -1, slave = -1, inside = -1;
+	bool is_first = c->root.root >= 0; /* else we came into a standing sandbox */
 	int r;
 
 	if (!c->plan->terminal.is_wanted)
 		return 0;
-	r = console_open(c->root.root, &c->plan->terminal, &master, &slave, e);
-	if (r == 0)
+	if (!is_first)
+		inside = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r = console_open(is_first ? c->root.root : inside, &c->plan->terminal, &master, &slave, e);
+	if (r == 0 && is_first)
 		r = console_bind(c->root.root, slave, e);
 	if (r == 0)
 		r = console_send(c->console, master, e);
@@ -218,6 +168,23 @@ static int step_names(struct child *c, struct err *e)
 		return err_errno(e, "hostname '%s'", host);
 	if (domain && setdomainname(domain, strlen(domain)) < 0)
 		return err_errno(e, "domainname '%s'", domain);
+	return 0;
+}
+
+/* This process has its own copy of the plan: the slot is there to be filled. */
+static int step_home(struct child *c, struct err *e)
+{
+	_cleanup_fd_ int inside = -1;
+	char home[HOME_MAX_BYTES];
+
+	if (!c->plan->home)
+		return 0;
+	inside = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (inside < 0)
+		return err_errno(e, "open '/'");
+	home_find(inside, c->plan->drop.uid, home);
+	(void)snprintf(c->home, sizeof(c->home), "HOME=%s", home);
+	*c->plan->home = c->home;
 	return 0;
 }
 
@@ -249,32 +216,46 @@ static int step_death(struct child *c, struct err *e)
 	return 0;
 }
 
-/* needs: the namespace a row works in; without it in the plan the row is left out. */
+/*
+ * needs: the namespace a row works in; without it, new or entered, the row is left out. alone: only for who
+ * makes a sandbox, not for who comes into one (join.c), whose groups and namespaces stand.
+ */
 static const struct {
 	const char *name;
 	int (*run)(struct child *, struct err *);
 	uint64_t needs;
+	bool alone;
 } steps[] = {
-	{"control groups",	   step_groups,	0		 },
-	{"wait for the parent", step_wait,	   0		    },
-	{"cgroup namespace",    step_cgroup,	  CLONE_NEWCGROUP},
-	{"signals",		    step_signals,	  0		   },
-	{"session",		    step_session,	  0		   },
-	{"descriptors",		step_descriptors, 0		   },
-	{"ids",		 step_ids,	  CLONE_NEWUSER  },
-	{"network",		    step_loopback,	   CLONE_NEWNET   },
-	{"mount propagation",   step_private,	    CLONE_NEWNS    },
-	{"mount root",	       step_root,	  CLONE_NEWNS    },
-	{"mount",		  step_mounts,      CLONE_NEWNS	  },
-	{"devices",		    step_devices,	  CLONE_NEWNS    },
-	{"terminal",	     step_console,	   CLONE_NEWNS    },
-	{"restrict paths",	   step_restrict,	  CLONE_NEWNS    },
-	{"pivot",		  step_pivot,	      CLONE_NEWNS	 },
-	{"host name",	      step_names,	  CLONE_NEWUTS   },
-	{"drop",		 step_drop,	    0		     },
-	{"working directory",   step_cwd,		0		 },
-	{"parent death",	 step_death,	     0	      },
+	{"control groups",	   step_groups,	0,		   true },
+	{"wait for the parent", step_wait,	   0,		      false},
+	{"cgroup namespace",    step_cgroup,	  CLONE_NEWCGROUP, true },
+	{"signals",		    step_signals,	  0,		     false},
+	{"session",		    step_session,	  0,		     false},
+	{"descriptors",		step_descriptors, 0,		     false},
+	{"ids",		 step_ids,	  CLONE_NEWUSER,	 false},
+	{"network",		    step_loopback,	   CLONE_NEWNET,	 true },
+	{"mount propagation",   step_private,	    CLONE_NEWNS,	 true },
+	{"mount root",	       step_root,	  CLONE_NEWNS,     true },
+	{"mount",		  step_mounts,      CLONE_NEWNS,	    true },
+	{"devices",		    step_devices,	  CLONE_NEWNS,     true },
+	{"terminal",	     step_console,	   CLONE_NEWNS,	false},
+	{"restrict paths",	   step_restrict,	  CLONE_NEWNS,     true },
+	{"pivot",		  step_pivot,	      CLONE_NEWNS,	   true },
+	{"host name",	      step_names,	  CLONE_NEWUTS,	true },
+	{"home",		 step_home,	    CLONE_NEWNS,	 false},
+	{"drop",		 step_drop,	    0,	       false},
+	{"working directory",   step_cwd,		0,		   false},
+	{"parent death",	 step_death,	     0,		false},
 };
+
+/* Has this row something to do for this child? */
+static bool applies(size_t i, const struct child *c)
+{
+	bool joins = c->birth->join >= 0;
+	uint64_t spaces = joins ? c->birth->join_spaces : c->plan->namespaces;
+
+	return !(steps[i].needs & ~spaces) && !(joins && steps[i].alone);
+}
 
 static int report(struct child *c, const struct err *e)
 {
@@ -342,7 +323,7 @@ _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *p
 	struct err e = ERR_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		if ((steps[i].needs & ~plan->namespaces) || steps[i].run(&c, &e) == 0)
+		if (!applies(i, &c) || steps[i].run(&c, &e) == 0)
 			continue;
 		err_wrap(&e, "%s", steps[i].name);
 		(void)report(&c, &e); /* no parent, nobody to tell */

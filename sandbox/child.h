@@ -31,10 +31,13 @@ struct birth {
 	int ours, theirs;
 	int tasks[SBX_TASKS_MAX]; /* cg_tasks_open() */
 	int n_tasks;
+	/* Into a standing sandbox: a process of it (borrowed), and which namespaces to enter. -1: a new one. */
+	int join;
+	uint64_t join_spaces;
 };
 #define BIRTH_INIT                                                                                 \
 	{                                                                                          \
-		.ours = -1, .theirs = -1                                                           \
+		.ours = -1, .theirs = -1, .join = -1                                               \
 	}
 
 /* The parent's part around clone3(). child_birth_close() closes all. */
@@ -46,6 +49,20 @@ void child_birth_close(struct birth *b);
  * parent has died) and join the groups.
  */
 int child_birth_begin(struct birth *b, struct err *e);
+
+/* ---- join.c: the way into a standing sandbox ---- */
+
+/* Namespaces in which the process is not where we are: CLONE_NEW*. -ESRCH if it is gone. */
+int join_look(const struct sbx_proc *of, uint64_t *ret_spaces, struct err *e);
+
+/*
+ * Clone a child that enters them, and by it, since a pid namespace is entered by being born in it, the
+ * process proper, which runs child_main() and is a child of the caller too. The first one is reaped.
+ */
+int join_clone(const struct sbx_plan *plan, const struct sbx_place *place, struct birth *birth,
+	       struct sbx_proc *ret, struct err *e);
+
+/* ---- child.c ---- */
 
 /* Never returns. */
 _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place,

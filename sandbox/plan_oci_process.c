@@ -15,11 +15,38 @@
 #define UMASK_DEFAULT 022	       /* the specification has none; runc's and crun's */
 #define OOM_SCORE_MAX 1000
 
+static bool has_home(const char **env, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (str_has_prefix(env[i], "HOME="))
+			return true;
+	return false;
+}
+
+/* The copy ends with NULL, and has a slot before for the HOME that the config does not give. */
+static int environment(struct oci *o, const struct node *env, struct err *e)
+{
+	const char **texts = NULL, **copy;
+	uint32_t n = 0;
+	int r = oci_texts(o, env, ENV_MAX, &texts, &n, e);
+
+	if (r < 0)
+		return r;
+	copy = oci_alloc(o, (n + 2) * sizeof(*copy), e);
+	if (!copy)
+		return -e->code;
+	if (n > 0)
+		memcpy(copy, texts, n * sizeof(*copy));
+	o->plan->env = copy;
+	o->plan->home = has_home(copy, n) ? NULL : &copy[n];
+	return 0;
+}
+
 static int arguments(struct oci *o, const struct node *process, struct err *e)
 {
 	struct node args = node_get(process, "args"), env = node_get(process, "env"),
 		    cwd = node_get(process, "cwd");
-	uint32_t n_args = 0, n_env = 0;
+	uint32_t n_args = 0;
 	int r = node_need(&args, e);
 
 	if (r == 0)
@@ -27,11 +54,7 @@ static int arguments(struct oci *o, const struct node *process, struct err *e)
 	if (r == 0 && (n_args == 0 || !*o->plan->argv[0]))
 		r = node_fail(&args, e, "no program is named");
 	if (r == 0)
-		r = oci_texts(o, &env, ENV_MAX, &o->plan->env, &n_env, e);
-	if (r == 0 && !o->plan->env) {
-		o->plan->env = oci_alloc(o, sizeof(char *), e); /* the end alone */
-		r = o->plan->env ? 0 : -e->code;
-	}
+		r = environment(o, &env, e);
 	if (r == 0)
 		r = node_need(&cwd, e);
 	if (r == 0)

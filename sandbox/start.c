@@ -152,34 +152,47 @@ void sbx_abandon(struct sbx_begun *b)
 }
 
 /* Write what only the parent can, then let it go. */
-static int raise_child(const struct sbx_plan *plan, const struct sbx_begun *b, struct err *e)
+static int raise_child(const struct sbx_plan *plan, bool has_new_maps, const struct sbx_begun *b,
+		       struct err *e)
 {
-	int r = write_maps(plan, b->proc.pid, e);
+	int r = has_new_maps ? write_maps(plan, b->proc.pid, e) : 0;
 
 	if (r == 0)
 		r = set_oom_score(plan, b->proc.pid, e);
 	return r < 0 ? r : sock_send(b->sync, "g", 1, NULL, 0, e);
 }
 
-int sbx_begin(const struct sbx_plan *plan, const struct sbx_place *place, struct sbx_begun *ret,
-	      struct err *e)
+/* init NULL: in a sandbox of its own. */
+static int begin(const struct sbx_plan *plan, const struct sbx_place *place,
+		 const struct sbx_proc *init, struct sbx_begun *ret, struct err *e)
 {
 	struct birth birth = BIRTH_INIT;
 	struct sbx_begun b = SBX_BEGUN_INIT;
 	int r = child_birth_open(&birth, place->group, e);
 
+	if (r == 0 && init) {
+		birth.join = init->pidfd;
+		r = join_look(init, &birth.join_spaces, e);
+	}
 	if (r == 0)
-		r = clone_in_net(plan, place, &birth, &b.proc, e);
+		r = init ? join_clone(plan, place, &birth, &b.proc, e)
+			 : clone_in_net(plan, place, &birth, &b.proc, e);
 	b.sync = fd_steal(&birth.ours);
 	child_birth_close(&birth); /* the child's end too: if it dies we must see the end of file */
 	if (r == 0)
-		r = raise_child(plan, &b, e);
+		r = raise_child(plan, !init, &b, e);
 	if (r < 0) {
 		sbx_abandon(&b);
 		return r;
 	}
 	*ret = b;
 	return 0;
+}
+
+int sbx_begin(const struct sbx_plan *plan, const struct sbx_place *place, struct sbx_begun *ret,
+	      struct err *e)
+{
+	return begin(plan, place, NULL, ret, e);
 }
 
 int sbx_finish(const struct sbx_plan *plan, struct sbx_begun *b, struct sbx_proc *ret,
@@ -204,6 +217,15 @@ int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct
 {
 	struct sbx_begun b = SBX_BEGUN_INIT;
 	int r = sbx_begin(plan, place, &b, e);
+
+	return r < 0 ? r : sbx_finish(plan, &b, ret, e);
+}
+
+int sbx_exec(const struct sbx_plan *plan, const struct sbx_place *place,
+	     const struct sbx_proc *init, struct sbx_proc *ret, struct err *e)
+{
+	struct sbx_begun b = SBX_BEGUN_INIT;
+	int r = begin(plan, place, init, &b, e);
 
 	return r < 0 ? r : sbx_finish(plan, &b, ret, e);
 }

@@ -94,6 +94,8 @@ struct sbx_plan {
 	bool has_oom_score_adj;
 	/* The process. argv NULL: the child becomes the sandbox's pid 1, which only reaps. */
 	const char **argv, **env; /* NULL-terminated */
+	const char **
+		home; /* the slot in env for HOME, found in the root's /etc/passwd; NULL: env has one */
 	const char *cwd;
 	struct sbx_terminal terminal;
 	bool dies_with_parent; /* SIGKILL when the starter ends (prctl(2), PR_SET_PDEATHSIG) */

@@ -65,6 +65,13 @@ int sbx_begin(const struct sbx_plan *plan, const struct sbx_place *place, struct
 int sbx_finish(const struct sbx_plan *plan, struct sbx_begun *b, struct sbx_proc *ret,
 	       struct err *e);
 
+/*
+ * A further process in a standing sandbox: what plan says of the process alone, in all namespaces of `init`,
+ * a process of that sandbox. Its other end is as with sbx_start(). place->group is the sandbox's.
+ */
+int sbx_exec(const struct sbx_plan *plan, const struct sbx_place *place,
+	     const struct sbx_proc *init, struct sbx_proc *ret, struct err *e);
+
 /* Instead of sbx_finish(): end it. Blocks until it is reaped. */
 void sbx_abandon(struct sbx_begun *b);
 

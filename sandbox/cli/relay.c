@@ -95,8 +95,8 @@ int relay_open(struct relay *r, int *master, struct err *e)
 
 	r->master = fd_steal(master);
 	r->in = STDIN_FILENO;
-	(void)signal(SIGPIPE,
-		     SIG_IGN); /* cannot fail; a reader that is gone is an error of write() */
+	/* A reader that is gone is an error of write(). */
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (flags < 0 || fcntl(r->master, F_SETFL, flags | O_NONBLOCK) < 0)
 		return err_errno(e, "terminal: no blocking");
 	r->slave = ioctl(r->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);

@@ -106,10 +106,16 @@ def death_by_a_signal_is_128_and_its_number():
 
 
 def arguments_environment_and_directory_are_as_configured():
-    change = process(env=["A=1", "B=x y"], cwd="/usr/lib")
+    change = process(env=["A=1", "B=x y", "HOME=/h"], cwd="/usr/lib")
     equal(output("import os, json; print(json.dumps([dict(os.environ), os.getcwd()]))",
                  change).replace('"LC_CTYPE": "C.UTF-8"', "").replace(", }", "}"),
-          '[{"A": "1", "B": "x y"}, "/usr/lib"]')
+          '[{"A": "1", "B": "x y", "HOME": "/h"}, "/usr/lib"]')
+
+
+def home_is_that_of_the_user_where_the_config_gives_none():
+    code = "import os; print(os.environ['HOME'])"
+    equal(output(code), "/root")
+    equal(output(code, process(user={"uid": 4242, "gid": 1})), "/")
 
 
 def program_is_found_in_the_path_of_the_config():
@@ -417,6 +423,7 @@ TESTS = [
     exit_status_is_passed_on,
     death_by_a_signal_is_128_and_its_number,
     arguments_environment_and_directory_are_as_configured,
+    home_is_that_of_the_user_where_the_config_gives_none,
     program_is_found_in_the_path_of_the_config,
     user_groups_and_umask_are_as_configured,
     five_sets_of_capabilities_are_as_configured,

@@ -1,0 +1,196 @@
+/*
+ * The way into a standing sandbox (child.h): two processes, of which the first enters and the second is born
+ * inside. Between the two nothing of the container can touch them: they are not dumpable, so neither their
+ * memory nor /proc/PID/exe, which is our own program, can be opened by it (CVE-2016-9962, CVE-2019-5736).
+ */
+#include "sandbox/child.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/sock.h"
+#include "sandbox/sys.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080 /* 5.6 */
+#endif
+
+/* From the first process: failed, or the second's pid, its pidfd attached. */
+struct joined {
+	struct err err;
+	pid_t pid;
+};
+
+static const struct {
+	const char *name;
+	uint64_t flag;
+} spaces[] = {
+	{"user",	 CLONE_NEWUSER  },
+	 {"mnt",	 CLONE_NEWNS    },
+	      {"pid",    CLONE_NEWPID	  },
+	{"net",	CLONE_NEWNET   },
+	 {"ipc",	 CLONE_NEWIPC   },
+	      {"uts",    CLONE_NEWUTS	  },
+	{"time",	 CLONE_NEWTIME  },
+	 {"cgroup", CLONE_NEWCGROUP},
+};
+
+static int look_at(pid_t pid, const char *name, struct stat *ret, struct err *e)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
+	if (stat(path, ret) == 0)
+		return 0;
+	if (errno == ENOENT && kill(pid, 0) == 0) {
+		*ret = (struct stat){0}; /* this kernel has no such namespaces */
+		return 0;
+	}
+	return err_errno(e, "namespace %s of process %d", name, (int)pid);
+}
+
+int join_look(const struct sbx_proc *of, uint64_t *ret_spaces, struct err *e)
+{
+	uint64_t found = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(spaces); i++) {
+		struct stat ours, theirs;
+
+		if (look_at(getpid(), spaces[i].name, &ours, e) < 0 ||
+		    look_at(of->pid, spaces[i].name, &theirs, e) < 0)
+			return -e->code;
+		if (ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev)
+			found |= spaces[i].flag;
+	}
+	/* Still there, so the pid was its own all the time. */
+	if (pidfd_send_signal(of->pidfd, 0, NULL, 0) < 0)
+		return err_errno(e, "process %d", (int)of->pid);
+	/* Entered even if it is ours, because this makes its root and directory those of the namespace. */
+	*ret_spaces = found | CLONE_NEWNS;
+	return 0;
+}
+
+/*
+ * In one call where possible. A sandbox may have joined a namespace of the host's, over which root of its user
+ * namespace has no power: then as the host's root first.
+ */
+static int enter(int pidfd, uint64_t flags, struct err *e)
+{
+	if (setns(pidfd, (int)flags) == 0)
+		return 0;
+	if (errno == EPERM && flags & CLONE_NEWUSER &&
+	    setns(pidfd, (int)(flags & ~(uint64_t)CLONE_NEWUSER)) == 0 &&
+	    setns(pidfd, CLONE_NEWUSER) == 0)
+		return 0;
+	return err_errno(e, "enter namespaces 0x%llx of the container", (unsigned long long)flags);
+}
+
+/* CLONE_PARENT: whoever started the first process waits for the second one too. */
+static int bear(const struct sbx_plan *plan, const struct sbx_place *place, struct birth *birth,
+		struct sbx_proc *ret, struct err *e)
+{
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = CLONE_PARENT | CLONE_PIDFD,
+		.pidfd = (uintptr_t)&pidfd,
+	};
+	pid_t pid = sys_clone3(&args, sizeof(args));
+
+	if (pid < 0)
+		return err_errno(e, "clone3 into the container");
+	if (pid == 0)
+		child_main(plan, place, birth);
+	ret->pid = pid;
+	ret->pidfd = pidfd;
+	return 0;
+}
+
+/* Nothing of ours goes inside but what the process is to have, and what it needs to become one. */
+static int leave_behind(struct sbx_place *place, bool has_terminal, struct birth *birth,
+			struct err *e)
+{
+	int no_console = -1;
+	int *const kept[] = {&birth->theirs, &birth->join,
+			     has_terminal ? &place->console : &no_console};
+
+	return child_descriptors(place->fds, place->n_fds, kept, ARRAY_SIZE(kept), e);
+}
+
+static _Noreturn void first_main(const struct sbx_plan *plan, const struct sbx_place *place,
+				 struct birth *birth)
+{
+	struct joined j = {.err = ERR_INIT, .pid = -1};
+	struct sbx_proc p = {.pid = -1, .pidfd = -1};
+	struct sbx_place there = *place;
+	struct err lost = ERR_INIT;
+	int r = 0;
+
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		r = err_errno(&j.err, "not dumpable");
+	if (r == 0)
+		r = child_birth_begin(birth, &j.err);
+	if (r == 0)
+		r = leave_behind(&there, plan->terminal.is_wanted, birth, &j.err);
+	if (r == 0)
+		r = enter(birth->join, birth->join_spaces, &j.err);
+	if (r == 0)
+		r = bear(plan, &there, birth, &p, &j.err);
+	j.pid = p.pid;
+	/* No parent, nobody to tell: the second sees that too. */
+	(void)sock_send(birth->theirs, &j, sizeof(j), &p.pidfd, r == 0 ? 1 : 0, &lost);
+	_exit(0);
+}
+
+static int hear(int sync, struct sbx_proc *ret, struct err *e)
+{
+	_cleanup_fd_ int pidfd = -1;
+	struct joined j;
+	size_t len = 0, n = 0;
+	int r = sock_recv(sync, &j, sizeof(j), &len, &pidfd, 1, &n, e);
+
+	if (r < 0)
+		return r;
+	if (r > 0 || len != sizeof(j))
+		return err_set(e, ECHILD, "it died on its way into the container");
+	if (j.err.code != 0) {
+		*e = j.err;
+		return -e->code;
+	}
+	if (n != 1)
+		return err_set(e, EPROTO, "no descriptor of the new process");
+	ret->pid = j.pid;
+	ret->pidfd = fd_steal(&pidfd);
+	return 0;
+}
+
+int join_clone(const struct sbx_plan *plan, const struct sbx_place *place, struct birth *birth,
+	       struct sbx_proc *ret, struct err *e)
+{
+	struct clone_args args = {.exit_signal = SIGCHLD};
+	pid_t first;
+	int r;
+
+	if (place->group) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cg_clone_fd(place->group);
+	}
+	first = sys_clone3(&args, sizeof(args));
+	if (first < 0)
+		return err_errno(e, "clone3");
+	if (first == 0)
+		first_main(plan, place, birth);
+	fd_close(&birth->theirs); /* or its death would not be the end of file */
+	r = hear(birth->ours, ret, e);
+	(void)waitpid(first, NULL, 0); /* it says its word and exits; what it said counts */
+	return r < 0 ? err_wrap(e, "join") : 0;
+}
