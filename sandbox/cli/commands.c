@@ -34,6 +34,13 @@ const struct command cli_commands[] = {
 			 "this program, not of "
 			 "the host: see *doctor*.", },
 	{
+		.name = "doctor",
+		.opts = doctor_opts,
+		.run = cmd_doctor,
+		.help = "tell what this host offers, and what will not work",
+		.about = "Each row is ok, limited or missing. The exit status is 0 if containers "
+			 "can run here, 1 if not.", },
+	{
 		.name = "policy",
 		.opts = policy_opts,
 		.run = cmd_policy,
@@ -54,7 +61,7 @@ const struct command cli_commands[] = {
 		.help = "print the completion script of a shell",
 		.about = "SHELL is *bash*: eval \"$(sandbox completion bash)\" gives it to the "
 			 "present shell.", },
-	{.name = NULL					 },
+	{.name = NULL			 },
 };
 
 const struct opt cli_global_opts[] = {
