@@ -262,31 +262,43 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 	return r;
 }
 
-int plan_oci_parse(const char *text, size_t n, const char *bundle, struct sbx_plan **ret,
-		   struct err *e)
+json_t *plan_oci_load(const char *text, size_t n, const char *name, struct err *e)
 {
-	struct oci o = {.bundle = bundle};
 	json_error_t why;
-	struct node top;
-	json_t *json;
+	/* As reals: 2^64 - 1, which stands for "unlimited", is not in the range of an integer here. */
+	json_t *json = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+
+	if (!json)
+		err_set(e, EINVAL, "%s:%d: %s", name, why.line, why.text);
+	return json;
+}
+
+int plan_oci_compile(const json_t *json, const char *bundle, struct sbx_plan **ret, struct err *e)
+{
+	struct node top = node_root(json, "config.json");
+	struct oci o = {.bundle = bundle};
 	int r;
 
-	/* As reals: 2^64 - 1, which stands for "unlimited", is not in the range of an integer here. */
-	json = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
-	if (!json)
-		return err_set(e, EINVAL, "config.json:%d: %s", why.line, why.text);
 	o.plan = calloc(1, sizeof(*o.plan));
 	if (o.plan)
 		o.plan->arena = arena_new(SBX_PLAN_BYTES);
-	top = node_root(json, "config.json");
 	r = o.plan && o.plan->arena ? compile(&o, &top, e) : err_set(e, ENOMEM, "out of memory");
-	json_decref(json);
 	if (r < 0) {
 		sbx_plan_free(o.plan);
 		return r;
 	}
 	*ret = o.plan;
 	return 0;
+}
+
+int plan_oci_parse(const char *text, size_t n, const char *bundle, struct sbx_plan **ret,
+		   struct err *e)
+{
+	json_t *json = plan_oci_load(text, n, "config.json", e);
+	int r = json ? plan_oci_compile(json, bundle, ret, e) : -e->code;
+
+	json_decref(json);
+	return r;
 }
 
 int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e)

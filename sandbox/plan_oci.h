@@ -6,6 +6,7 @@
  *	plan_oci_mounts.c	mounts and their options
  *	plan_oci_linux.c	linux: namespaces, id maps, paths
  *	plan_oci_resources.c	linux.resources
+ *	plan_oci_exec.c		a further process: changes to the document before it is compiled
  *
  * All are pure: they read the document and fill the plan.
  */
@@ -25,6 +26,10 @@ struct oci {
 /* As sbx_plan_from_oci(), of n bytes of text instead of a file; bundle is an absolute path. */
 int plan_oci_parse(const char *text, size_t n, const char *bundle, struct sbx_plan **ret,
 		   struct err *e);
+
+/* Its two halves. The document is the caller's to json_decref(); NULL: *e says why. */
+json_t *plan_oci_load(const char *text, size_t n, const char *name, struct err *e);
+int plan_oci_compile(const json_t *json, const char *bundle, struct sbx_plan **ret, struct err *e);
 
 int oci_process(struct oci *o, const struct node *process, struct err *e);
 int oci_mounts(struct oci *o, const struct node *mounts, struct err *e);

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/opt.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/drop.h"
 
@@ -105,6 +106,31 @@ struct sbx_plan {
 
 /* An OCI bundle: DIR/config.json. Members that are not honoured are refused by name. */
 int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e);
+
+/* What is asked for a further process. NULL, false and no items: what the config says, but see terminal. */
+struct sbx_wish {
+	/*
+	 * A process object as text. What it does not have is the config's, except for args, env, terminal and
+	 * consoleSize. What follows comes on top of it.
+	 */
+	const char *process;
+	struct opt_rest argv;
+	struct opt_list env; /* NAME=VALUE, in place of the value that NAME has */
+	const char *cwd;
+	const char *user;	/* UID or UID:GID */
+	struct opt_list groups; /* more supplementary ones */
+	struct opt_list caps;	/* more permitted, effective and bounding ones */
+	const char *apparmor, *label;
+	bool terminal; /* without it and process there is none, whatever the config says */
+	bool no_new_privs;
+};
+
+/*
+ * config is the text of a container's config.json. The plan has all of it; sbx_exec() uses the process. Its
+ * arguments must be given by process or argv.
+ */
+int sbx_plan_for_exec(const char *config, const char *bundle, const struct sbx_wish *w,
+		      struct sbx_plan **ret, struct err *e);
 
 /* What the daemon knows of an instance's sandbox. */
 struct sbx_function {
