@@ -79,9 +79,10 @@ const struct command *cli_find(const char *name);
 /* What the options before the command ask for and we do not do is -EINVAL, with what to do instead. */
 int cli_check_global(const struct cli *c, struct err *e);
 
-cli_command cmd_run, cmd_spec, cmd_policy, cmd_features, cmd_doctor, cmd_help, cmd_completion;
+cli_command cmd_run, cmd_spec, cmd_policy, cmd_features, cmd_doctor, cmd_list, cmd_help,
+	cmd_completion;
 extern const struct opt run_opts[], spec_opts[], policy_opts[], features_opts[], doctor_opts[],
-	help_opts[], completion_opts[];
+	list_opts[], help_opts[], completion_opts[];
 
 #define OPT_ROW_END                                                                                \
 	{                                                                                          \

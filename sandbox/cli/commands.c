@@ -26,6 +26,11 @@ const struct command cli_commands[] = {
 		.about = "It is written into the bundle's directory. A file that is there is not "
 			 "overwritten.", },
 	{
+		.name = "list", .opts = list_opts, .run = cmd_list,
+		.help = "list containers and their status",
+		.about = "These are the containers of *--root*; other users' are not shown.",
+	},
+	{
 		.name = "features",
 		.opts = features_opts,
 		.run = cmd_features,
