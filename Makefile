@@ -24,7 +24,8 @@ CFLAGS ?= -O2 -g
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-Wno-format-truncation -Wno-stringop-overflow -Wno-maybe-uninitialized)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(WARN) $(HARD) $(SAN_FLAGS) $(CFLAGS) -MMD -MP
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SAN_FLAGS) $(LDFLAGS)
+LINK := -pie
+ALL_LDFLAGS = $(LINK) -Wl,-z,relro,-z,now $(SAN_FLAGS) $(LDFLAGS)
 
 # pkg-config is asked when a program is linked: on a bare machine its packages come with the first rule.
 
@@ -57,7 +58,10 @@ E2E := $(wildcard tests/e2e/test_*.py tests/e2e/test_*.sh)
 .SECONDARY:
 all: $(PROGRAMS) $(GUEST)
 
-$(B)/bin/sandbox: $(call obj,sandbox/cli/main.c $(CLI)) $(CORE_OBJ)
+# Without dynamic linker, which would be a fifth of a start (docs/BENCH.md). Sanitizers need it.
+$(B)/bin/sandbox: $(call obj,sandbox/cli/main.c $(CLI) $(SANDBOX) $(POLICY) $(BASE))
+$(B)/bin/sandbox: LIBS = $(shell pkg-config --static --libs libseccomp libcap jansson 2>/dev/null)
+$(B)/bin/sandbox: LINK := $(if $(SAN),-pie,-static-pie)
 $(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
 $(B)/bin/runtimed: LIBS += $(DAEMON_LIBS)
 $(B)/bin/fnctl: $(call obj,$(FNCTL) runtimed/outcome.c $(BASE))
@@ -151,7 +155,8 @@ DEPS := deps-build deps-test deps-bench deps-fuzz
 $(DEPS): deps-%: ; @tools/deps $*
 demo: all image ; @BIN=$(CURDIR)/$(B)/bin tools/demo
 image: $(GUEST) ; @images/build $(GUEST) build/images
-bench: all image deps-bench $(B)/tools/bench_load ; @BIN=$(CURDIR)/$(B)/bin tools/bench
+bench: all image deps-bench $(B)/tools/bench_load ; @BIN=$(CURDIR)/$(B)/bin tools/bench && \
+	BIN=$(CURDIR)/$(B)/bin tools/bench_oci
 lint: ; @tools/lint
 compdb: ; @tools/compdb '$(CC) $(ALL_CFLAGS)'
 clean: ; rm -rf build
