@@ -56,6 +56,16 @@ bool pol_profile_cmp(const char *name, enum pol_cmp *ret)
 	return false;
 }
 
+const char *pol_profile_action_word(size_t i)
+{
+	return i < ARRAY_SIZE(actions) ? actions[i].name : NULL;
+}
+
+const char *pol_profile_cmp_word(size_t i)
+{
+	return i < ARRAY_SIZE(cmps) ? cmps[i] : NULL;
+}
+
 int pol_profile_new(uint32_t fallback, struct pol_profile **ret, struct err *e)
 {
 	struct pol_profile *p = calloc(1, sizeof(*p));

@@ -39,6 +39,11 @@ static const struct {
 	{"SCMP_ARCH_SHEB",	   PROF_ABIS  },
 };
 
+const char *pol_profile_arch_word(size_t i)
+{
+	return i < ARRAY_SIZE(abis) ? abis[i].name : NULL;
+}
+
 int pol_abi_of(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(abis); i++)

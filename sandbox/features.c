@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "policy/policy.h"
+#include "policy/profile.h"
 #include "sandbox/caps.h"
 #include "sandbox/plan_oci.h"
 
@@ -129,9 +130,11 @@ static json_t *hooks(void)
 static json_t *linux_part(void)
 {
 	_cleanup_json_ json_t *part =
-		json_pack("{s:o, s:o, s:{s:b, s:b, s:b, s:b}, s:{s:{s:b}}}", "namespaces",
-			  words(oci_namespace_word), "capabilities", capabilities(), "cgroup", "v1",
-			  true, "v2", true, "systemd", false, "systemdUser", false,
+		json_pack("{s:o, s:o, s:{s:b, s:b, s:b, s:b}, s:{s:o, s:o, s:o}, s:{s:{s:b}}}",
+			  "namespaces", words(oci_namespace_word), "capabilities", capabilities(),
+			  "cgroup", "v1", true, "v2", true, "systemd", false, "systemdUser", false,
+			  "seccomp", "actions", words(pol_profile_action_word), "operators",
+			  words(pol_profile_cmp_word), "archs", words(pol_profile_arch_word),
 			  "mountExtensions", "idmap", "enabled", is_honoured(idmapped_mount));
 
 	for (size_t i = 0; part && i < ARRAY_SIZE(members); i++) {

@@ -26,6 +26,7 @@
 #define POLICY_PROFILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -91,5 +92,10 @@ bool pol_profile_action(const char *name, uint32_t *ret);
 
 /* "SCMP_CMP_EQ" and the like; false if there is no such comparison. */
 bool pol_profile_cmp(const char *name, enum pol_cmp *ret);
+
+/* The names that are understood: the i-th one, NULL after the last. */
+const char *pol_profile_action_word(size_t i);
+const char *pol_profile_cmp_word(size_t i);
+const char *pol_profile_arch_word(size_t i);
 
 #endif
