@@ -60,7 +60,7 @@ all: $(PROGRAMS) $(GUEST)
 
 # Without dynamic linker, which would be a fifth of a start (docs/BENCH.md). Sanitizers need it.
 $(B)/bin/sandbox: $(call obj,sandbox/cli/main.c $(CLI) $(SANDBOX) $(POLICY) $(BASE))
-$(B)/bin/sandbox: LIBS = $(shell pkg-config --static --libs libseccomp libcap jansson 2>/dev/null)
+$(B)/bin/sandbox: LIBS = $(shell pkg-config --static --libs libseccomp libcap jansson libcrypto 2>/dev/null)
 $(B)/bin/sandbox: LINK := $(if $(SAN),-pie,-static-pie)
 $(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
 $(B)/bin/runtimed: LIBS += $(DAEMON_LIBS)

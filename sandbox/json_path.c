@@ -2,7 +2,6 @@
 #include "sandbox/json_path.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -102,47 +101,6 @@ int node_text(const struct node *n, const char **ret, struct err *e)
 	if (!json_is_string(n->json))
 		return node_fail(n, e, "not a string");
 	*ret = json_string_value(n->json);
-	return 0;
-}
-
-int node_number(const struct node *n, int64_t min, int64_t max, int64_t *ret, struct err *e)
-{
-	double value = json_number_value(n->json);
-
-	if (!n->json)
-		return 0;
-	if (!json_is_number(n->json) || value < (double)min || value > (double)max ||
-	    (double)(int64_t)value != value)
-		return node_fail(n, e, "not a number in %" PRId64 "..%" PRId64, min, max);
-	*ret = (int64_t)value;
-	return 0;
-}
-
-int node_u32(const struct node *n, uint32_t min, uint32_t max, uint32_t *ret, struct err *e)
-{
-	int64_t value = *ret;
-	int r = node_number(n, min, max, &value, e);
-
-	if (r == 0)
-		*ret = (uint32_t)value;
-	return r;
-}
-
-int node_u64(const struct node *n, uint64_t *ret, struct err *e)
-{
-	const double end = 18446744073709551616.0; /* 2^64: what 2^64 - 1 reads as */
-	double value = json_number_value(n->json);
-	uint64_t whole;
-
-	if (!n->json)
-		return 0;
-	if (!json_is_number(n->json) || value < 0 || value > end)
-		return node_fail(n, e, "not a number in 0..%" PRIu64, UINT64_MAX);
-	/* cppcheck-suppress floatConversionOverflow */ /* it does not see the comparison */
-	whole = value < end ? (uint64_t)value : UINT64_MAX;
-	if ((double)whole != value)
-		return node_fail(n, e, "not a whole number");
-	*ret = whole;
 	return 0;
 }
 

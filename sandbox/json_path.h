@@ -22,8 +22,14 @@ struct node {
 	size_t index;	 /* of an element, key NULL */
 };
 
-/* The largest max of node_number(): numbers are read as doubles, which know no INT64_MAX. */
-#define NODE_NUMBER_MAX (INT64_MAX - 1023)
+/* The largest max of node_number(). */
+#define NODE_NUMBER_MAX INT64_MAX
+
+/*
+ * Parse a document, with exact numbers of all 64 bits, which json_loadb() alone does not give. NULL and *why
+ * on failure; json_decref() frees.
+ */
+json_t *node_load(const char *text, size_t n, json_error_t *why);
 
 struct node node_root(const json_t *json, const char *name);
 struct node node_get(const struct node *up, const char *key);
@@ -45,7 +51,7 @@ int node_bool(const struct node *n, bool *ret, struct err *e);
 int node_text(const struct node *n, const char **ret, struct err *e);
 int node_number(const struct node *n, int64_t min, int64_t max, int64_t *ret, struct err *e);
 int node_u32(const struct node *n, uint32_t min, uint32_t max, uint32_t *ret, struct err *e);
-/* The whole range; 2^64 - 1, which a double cannot hold, is taken for what is written as such. */
+/* The whole range. */
 int node_u64(const struct node *n, uint64_t *ret, struct err *e);
 
 /* What is told of a member, or a word, that is known and not honoured; features.c looks for it. */

@@ -265,18 +265,18 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 json_t *plan_oci_load(const char *text, size_t n, const char *name, struct err *e)
 {
 	json_error_t why;
-	/* As reals: 2^64 - 1, which stands for "unlimited", is not in the range of an integer here. */
-	json_t *json = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+	json_t *json = node_load(text, n, &why);
 
 	if (!json)
 		err_set(e, EINVAL, "%s:%d: %s", name, why.line, why.text);
 	return json;
 }
 
-int plan_oci_compile(const json_t *json, const char *bundle, struct sbx_plan **ret, struct err *e)
+int plan_oci_compile_at(const char *cache_root, const json_t *json, const char *bundle,
+			struct sbx_plan **ret, struct err *e)
 {
 	struct node top = node_root(json, "config.json");
-	struct oci o = {.bundle = bundle};
+	struct oci o = {.bundle = bundle, .cache_root = cache_root};
 	int r;
 
 	o.plan = calloc(1, sizeof(*o.plan));
@@ -291,17 +291,29 @@ int plan_oci_compile(const json_t *json, const char *bundle, struct sbx_plan **r
 	return 0;
 }
 
-int plan_oci_parse(const char *text, size_t n, const char *bundle, struct sbx_plan **ret,
-		   struct err *e)
+int plan_oci_compile(const json_t *json, const char *bundle, struct sbx_plan **ret, struct err *e)
+{
+	return plan_oci_compile_at(NULL, json, bundle, ret, e);
+}
+
+int plan_oci_parse_at(const char *cache_root, const char *text, size_t n, const char *bundle,
+		      struct sbx_plan **ret, struct err *e)
 {
 	json_t *json = plan_oci_load(text, n, "config.json", e);
-	int r = json ? plan_oci_compile(json, bundle, ret, e) : -e->code;
+	int r = json ? plan_oci_compile_at(cache_root, json, bundle, ret, e) : -e->code;
 
 	json_decref(json);
 	return r;
 }
 
-int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e)
+int plan_oci_parse(const char *text, size_t n, const char *bundle, struct sbx_plan **ret,
+		   struct err *e)
+{
+	return plan_oci_parse_at(NULL, text, n, bundle, ret, e);
+}
+
+int sbx_plan_from_oci_at(const char *cache_root, const char *bundle_dir, struct sbx_plan **ret,
+			 struct err *e)
 {
 	_cleanup_free_ char *bundle = realpath(bundle_dir, NULL), *text = malloc(OCI_CONFIG_BYTES);
 	_cleanup_fd_ int dir = -1;
@@ -316,5 +328,10 @@ int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err 
 		r = file_read(dir, "config.json", text, OCI_CONFIG_BYTES, e);
 	if (r < 0)
 		return err_wrap(e, "bundle '%s'", bundle_dir);
-	return plan_oci_parse(text, strlen(text), bundle, ret, e);
+	return plan_oci_parse_at(cache_root, text, strlen(text), bundle, ret, e);
+}
+
+int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e)
+{
+	return sbx_plan_from_oci_at(NULL, bundle_dir, ret, e);
 }

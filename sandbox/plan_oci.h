@@ -6,9 +6,10 @@
  *	plan_oci_mounts.c	mounts and their options
  *	plan_oci_linux.c	linux: namespaces, id maps, paths
  *	plan_oci_resources.c	linux.resources
+ *	plan_oci_seccomp.c	linux.seccomp
  *	plan_oci_exec.c		a further process: changes to the document before it is compiled
  *
- * All are pure: they read the document and fill the plan.
+ * All are pure: they read the document and fill the plan. (seccomp looks into a cache on the way.)
  */
 #ifndef SANDBOX_PLAN_OCI_H
 #define SANDBOX_PLAN_OCI_H
@@ -19,6 +20,8 @@
 struct oci {
 	struct sbx_plan *plan;
 	const char *bundle; /* absolute: relative host paths begin there */
+	const char *
+		cache_root; /* compiled filters are kept below it (seccomp_cache.h); NULL: nowhere */
 };
 
 #define OCI_CONFIG_BYTES (1u << 20)
@@ -31,10 +34,17 @@ int plan_oci_parse(const char *text, size_t n, const char *bundle, struct sbx_pl
 json_t *plan_oci_load(const char *text, size_t n, const char *name, struct err *e);
 int plan_oci_compile(const json_t *json, const char *bundle, struct sbx_plan **ret, struct err *e);
 
+/* The same with compiled filters kept below cache_root, the directory of states; NULL: nowhere. */
+int plan_oci_parse_at(const char *cache_root, const char *text, size_t n, const char *bundle,
+		      struct sbx_plan **ret, struct err *e);
+int plan_oci_compile_at(const char *cache_root, const json_t *json, const char *bundle,
+			struct sbx_plan **ret, struct err *e);
+
 int oci_process(struct oci *o, const struct node *process, struct err *e);
 int oci_mounts(struct oci *o, const struct node *mounts, struct err *e);
 int oci_linux(struct oci *o, const struct node *linux_part, struct err *e);
 int oci_resources(struct oci *o, const struct node *resources, struct err *e);
+int oci_seccomp(struct oci *o, const struct node *section, struct err *e);
 
 /* The words that are understood, from the parser's tables: the i-th one, NULL after the last. */
 const char *oci_namespace_word(size_t i);

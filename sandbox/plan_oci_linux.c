@@ -187,10 +187,10 @@ static int paths(struct oci *o, const struct node *part, struct err *e)
 
 int oci_linux(struct oci *o, const struct node *part, struct err *e)
 {
-	static const char *const unsupported[] = {
-		"devices",     "netDevices", "sysctl",	    "seccomp",	    "mountLabel",
-		"personality", "intelRdt",   "timeOffsets", "memoryPolicy", NULL};
-	struct node resources = node_get(part, "resources");
+	static const char *const unsupported[] = {"devices",	 "netDevices",	 "sysctl",
+						  "mountLabel",	 "personality",	 "intelRdt",
+						  "timeOffsets", "memoryPolicy", NULL};
+	struct node resources = node_get(part, "resources"), seccomp = node_get(part, "seccomp");
 	struct sbx_plan *p = o->plan;
 	int r = node_need(part, e);
 
@@ -210,5 +210,7 @@ int oci_linux(struct oci *o, const struct node *part, struct err *e)
 		r = cgroups_path(o, part, e);
 	if (r == 0)
 		r = paths(o, part, e);
+	if (r == 0)
+		r = oci_seccomp(o, &seccomp, e);
 	return r < 0 ? r : oci_resources(o, &resources, e);
 }

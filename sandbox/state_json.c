@@ -176,7 +176,7 @@ int state_parse(const char *text, size_t n, struct state *ret, struct err *e)
 
 	if (n >= STATE_BYTES)
 		return err_set(e, EFBIG, "state.json: more than %u bytes", STATE_BYTES);
-	json = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+	json = node_load(text, n, &why);
 	if (!json)
 		return err_set(e, EINVAL, "state.json:%d: %s", why.line, why.text);
 	top = node_root(json, "state.json");

@@ -75,6 +75,12 @@ struct sbx_terminal {
 	uint16_t rows, columns;
 };
 
+/* Who answers the calls that a filter passes on (SCMP_ACT_NOTIFY). */
+struct sbx_listener {
+	const char *path;     /* a stream socket on the host that is told of it; NULL = nobody */
+	const char *metadata; /* for its eyes only; or NULL */
+};
+
 struct sbx_plan {
 	uint64_t namespaces; /* CLONE_NEW* to create */
 	struct sbx_idmap uid_maps[SBX_IDMAPS_MAX], gid_maps[SBX_IDMAPS_MAX];
@@ -101,11 +107,16 @@ struct sbx_plan {
 	struct sbx_terminal terminal;
 	bool dies_with_parent; /* SIGKILL when the starter ends (prctl(2), PR_SET_PDEATHSIG) */
 	struct sbx_drop drop;
-	struct arena *arena; /* owns all of the above that is behind a pointer */
+	struct sbx_listener listener; /* of drop.filter */
+	struct arena *arena;	      /* owns all of the above that is behind a pointer */
 };
 
 /* An OCI bundle: DIR/config.json. Members that are not honoured are refused by name. */
 int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e);
+
+/* The same with compiled filters kept below cache_root, the directory of states (seccomp_cache.h). */
+int sbx_plan_from_oci_at(const char *cache_root, const char *bundle_dir, struct sbx_plan **ret,
+			 struct err *e);
 
 /* What is asked for a further process. NULL, false and no items: what the config says, but see terminal. */
 struct sbx_wish {

@@ -64,7 +64,7 @@ static int start(struct run *run, const struct cli *c, struct err *e)
 	uint64_t begin_us = clk_now_us();
 	int r;
 
-	r = sbx_plan_from_oci(c->bundle, &run->plan, e);
+	r = sbx_plan_from_oci_at(c->root, c->bundle, &run->plan, e);
 	if (r < 0)
 		return r;
 	/* Nobody else waits for it, and no state tells of it: it must not be left alone. */

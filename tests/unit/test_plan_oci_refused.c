@@ -107,8 +107,6 @@ static const struct {
 		"1}]"),
 	  MOUNT("\"type\": \"cgroup\"")},
 	 "config.json: mounts[0]: in a user namespace needs a namespace of type cgroup"									       },
-	{{LINUX("\"seccomp\": {\"defaultAction\": \"SCMP_ACT_ALLOW\"}")},
-	 "config.json: linux.seccomp: is not supported"													 },
 	{{LINUX("\"sysctl\": {\"a\": \"b\"}")},						   "config.json: linux.sysctl: is not supported"		     },
 	{{LINUX("\"devices\": [{}]")},							    "config.json: linux.devices: is not supported"		     },
 	{{LINUX("\"netDevices\": {\"a\": {}}")},						  "config.json: linux.netDevices: is not supported"		  },
