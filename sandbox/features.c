@@ -108,6 +108,18 @@ static json_t *capabilities(void)
 	return json_incref(list);
 }
 
+/* One of the few things that depend on the host: what can be asked of its kernel. */
+static json_t *usable_flags(void)
+{
+	_cleanup_json_ json_t *list = json_array();
+	const char *text;
+
+	for (size_t i = 0; (text = oci_seccomp_flag_word(i)); i++)
+		if (oci_seccomp_flag_is_usable(i) && !add_word(list, text))
+			return NULL;
+	return json_incref(list);
+}
+
 static json_t *hooks(void)
 {
 	static const char *const kinds[] = {"prestart",	      "createRuntime", "createContainer",
@@ -129,13 +141,14 @@ static json_t *hooks(void)
 
 static json_t *linux_part(void)
 {
-	_cleanup_json_ json_t *part =
-		json_pack("{s:o, s:o, s:{s:b, s:b, s:b, s:b}, s:{s:o, s:o, s:o}, s:{s:{s:b}}}",
-			  "namespaces", words(oci_namespace_word), "capabilities", capabilities(),
-			  "cgroup", "v1", true, "v2", true, "systemd", false, "systemdUser", false,
-			  "seccomp", "actions", words(pol_profile_action_word), "operators",
-			  words(pol_profile_cmp_word), "archs", words(pol_profile_arch_word),
-			  "mountExtensions", "idmap", "enabled", is_honoured(idmapped_mount));
+	_cleanup_json_ json_t *part = json_pack(
+		"{s:o, s:o, s:{s:b, s:b, s:b, s:b}, s:{s:o, s:o, s:o, s:o, s:o}, s:{s:{s:b}}}",
+		"namespaces", words(oci_namespace_word), "capabilities", capabilities(), "cgroup",
+		"v1", true, "v2", true, "systemd", false, "systemdUser", false, "seccomp",
+		"actions", words(pol_profile_action_word), "operators", words(pol_profile_cmp_word),
+		"archs", words(pol_profile_arch_word), "knownFlags", words(oci_seccomp_flag_word),
+		"supportedFlags", usable_flags(), "mountExtensions", "idmap", "enabled",
+		is_honoured(idmapped_mount));
 
 	for (size_t i = 0; part && i < ARRAY_SIZE(members); i++) {
 		_cleanup_json_ json_t *one = json_pack("{s:{s:b}}", members[i].part, members[i].key,

@@ -16,6 +16,7 @@
 #include "sandbox/plan_oci.h"
 #include "sandbox/seccomp_cache.h"
 #include "sandbox/seccomp_json.h"
+#include "sandbox/sys.h"
 
 #define FLAGS_MAX      16
 #define METADATA_BYTES 4096
@@ -33,6 +34,19 @@ static const struct {
 	{"SECCOMP_FILTER_FLAG_SPEC_ALLOW",	   SECCOMP_FILTER_FLAG_SPEC_ALLOW	 },
 	{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
 };
+
+const char *oci_seccomp_flag_word(size_t i)
+{
+	return i < ARRAY_SIZE(flags) ? flags[i].name : NULL;
+}
+
+bool oci_seccomp_flag_is_usable(size_t i)
+{
+	/* Without a program the kernel looks at the flags alone: those it knows end in EFAULT. */
+	return (sys_seccomp_filter(flags[i].flag, NULL) < 0 && errno == EFAULT) ||
+	       (sys_seccomp_filter(flags[i].flag | SECCOMP_FILTER_FLAG_NEW_LISTENER, NULL) < 0 &&
+		errno == EFAULT);
+}
 
 static int one_flag(const struct node *n, uint32_t *all, struct err *e)
 {

@@ -174,6 +174,8 @@ def features_are_the_specification_s_document():
     assert {"SCMP_ACT_NOTIFY", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"} <= set(part["seccomp"]["actions"]), part
     assert {"SCMP_CMP_EQ", "SCMP_CMP_MASKED_EQ"} <= set(part["seccomp"]["operators"]), part
     assert {"SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64"} <= set(part["seccomp"]["archs"]), part
+    assert set(part["seccomp"]["supportedFlags"]) <= set(part["seccomp"]["knownFlags"]), part
+    assert "SECCOMP_FILTER_FLAG_LOG" in part["seccomp"]["supportedFlags"], part
     assert part["mountExtensions"]["idmap"]["enabled"] in (True, False)
 
 
