@@ -64,7 +64,8 @@ $(B)/bin/sandbox: LIBS = $(shell pkg-config --static --libs libseccomp libcap ja
 $(B)/bin/sandbox: LINK := $(if $(SAN),-pie,-static-pie)
 $(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
 $(B)/bin/runtimed: LIBS += $(DAEMON_LIBS)
-$(B)/bin/fnctl: $(call obj,$(FNCTL) runtimed/outcome.c $(BASE))
+$(B)/bin/fnctl: $(call obj,$(FNCTL) $(addprefix runtimed/,outcome.c imgmount.c) \
+	$(addprefix sandbox/,mount.c sys.c) $(IMAGES) $(BASE))
 $(B)/bin/fnctl: LIBS += $(shell pkg-config --libs libcurl libarchive 2>/dev/null)
 $(PROGRAMS):
 	@mkdir -p $(@D)

@@ -74,7 +74,7 @@ static void environment(const struct core *core, const struct func *fn, const ch
 	}
 }
 
-static void object(const struct core *core, const struct func *fn, uint64_t id, struct buf *b)
+void guestinit_object(const struct core *core, const struct func *fn, uint64_t id, struct buf *b)
 {
 	char group[FUNC_NAME_MAX + 16], stream[64], arn[256];
 
@@ -103,7 +103,7 @@ void guestinit_write(const struct core *core, const struct func *fn, uint64_t id
 	buf_append(out, &frame, sizeof(frame));
 	if (buf_failed(out))
 		return;
-	object(core, fn, id, out);
+	guestinit_object(core, fn, id, out);
 	if (buf_failed(out))
 		return;
 	frame.size = (uint32_t)(out->len - at - sizeof(frame));

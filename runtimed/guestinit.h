@@ -10,4 +10,7 @@
 /* Append frame header and object for instance `id` of fn. Sticky failure as of struct buf. */
 void guestinit_write(const struct core *core, const struct func *fn, uint64_t id, struct buf *out);
 
+/* The object alone, for an instance that the daemon will not have: a bundle's. */
+void guestinit_object(const struct core *core, const struct func *fn, uint64_t id, struct buf *b);
+
 #endif

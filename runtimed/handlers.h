@@ -16,7 +16,8 @@ void api_list_functions(struct call *c);
 /* api_invoke.c */
 void api_invoke(struct call *c);
 
-/* api_native.c: our own */
+/* api_bundle.c, api_native.c: our own */
+void api_bundle(struct call *c);
 void api_health(struct call *c);
 void api_metrics(struct call *c);
 void api_images(struct call *c);

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "images/store.h"
+#include "runtimed/imgmount.h"
 #include "runtimed/profile.h"
 #include "runtimed/unpack.h"
 #include "sandbox/mount.h"
@@ -150,32 +151,6 @@ static int prepare_dev(struct host *h, struct err *e)
 	return r;
 }
 
-/* EROFS straight from the file (Linux 6.12), else the unpacked copy (docs/SECURITY.md, fallbacks). */
-static int mount_image(struct img_store *store, const struct img *img, int *ret, struct err *e)
-{
-	_cleanup_fd_ int file = -1, dir = -1;
-	struct err why = ERR_INIT;
-	char source[32];
-	int r = img_open_packed(store, img, &file, e);
-
-	if (r < 0)
-		return r;
-	(void)snprintf(source, sizeof(source), "/proc/self/fd/%d", file);
-	if (mnt_new("erofs", source, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-		    ret, &why) == 0)
-		return 0;
-	r = img_open_unpacked(store, img, &dir, e);
-	if (r == IMG_E_NONE)
-		return err_set(e, why.code, "%s; and no unpacked copy (images/build --unpacked)",
-			       why.text);
-	if (r == 0)
-		r = mnt_clone(dir, "", false, ret, e);
-	if (r == 0)
-		r = mnt_set(*ret, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, 0,
-			    false, e);
-	return r;
-}
-
 static int add_image(struct host *h, struct img_store *store, const struct img *img, struct err *e)
 {
 	struct launch_image *to = &h->images[h->n_images];
@@ -184,7 +159,7 @@ static int add_image(struct host *h, struct img_store *store, const struct img *
 	int r = img_verify(store, img, e);
 
 	if (r == 0)
-		r = mount_image(store, img, &mnt, e);
+		r = imgmount(store, img, &mnt, e);
 	(void)snprintf(name, sizeof(name), "img/%" PRIu32, h->n_images);
 	if (r == 0)
 		r = attach_in_run(h, mnt, name, h->image_path[h->n_images], e);

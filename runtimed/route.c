@@ -23,6 +23,7 @@ static const struct route routes[] = {
 	{"GET", LAMBDA, 0, false, api_list_functions},
 	{"POST", LAMBDA, API_CODE_BODY_MAX, false, api_create_function},
 	{"GET", "/v1/images", 0, false, api_images},
+	{"GET", "/v1/functions/{f}/bundle", 0, false, api_bundle},
 	{"GET", "/v1/functions/{f}/usage", 0, false, api_usage},
 	{"GET", "/v1/functions/{f}/logs", 0, false, api_logs},
 	{"GET", "/healthz", 0, true, api_health},

@@ -78,9 +78,12 @@ class _Loop:
         return self.loop.run_until_complete(awaitable)
 
 
-def _requests(handler, log):
-    """Serve until the core closes the stream. SystemExit is the user's way out of the process."""
-    receive, reply, now_us = _guest.receive, _guest.reply, _guest.now_us
+def serve(handler, log, receive, reply):
+    """
+    Serve until receive() gives None. Both functions are _guest's, or do as these. SystemExit is the user's
+    way out of the process.
+    """
+    now_us = _guest.now_us
     ok, error = _guest.GUEST_OK, _guest.GUEST_ERROR
     loop = _Loop()
     while (request := receive()) is not None:
@@ -106,7 +109,7 @@ def _requests(handler, log):
         event = context = result = payload = None
 
 
-def _prepare(init, preloaded):
+def prepare(init, preloaded):
     """Make the process the function's own. Returns the handler's name."""
     _guest_load.set_environment(init["env"])
     roots = _guest_load.set_paths(os.environ.get("LAMBDA_TASK_ROOT", _guest_load.TASK_ROOT))
@@ -127,7 +130,7 @@ def rehearse(preloaded):
     are copied here, while nobody waits. Leaves nothing that the real start does not replace.
     """
     init = json.loads(_REHEARSAL % os.path.dirname(__file__))
-    name = _prepare(init, preloaded)
+    name = prepare(init, preloaded)
     handler = _guest_load.find_handler(name)
     _reply(handler(_event('{"list": [1, 2.5, null]}'), Context("", 0)))
     del sys.modules[name.partition(".")[0]]
@@ -143,7 +146,7 @@ def main(times, log, preloaded):
     init = _guest.init()
     if init is None:
         os._exit(0)
-    name = _prepare(json.loads(init), preloaded)
+    name = prepare(json.loads(init), preloaded)
     import_us = _guest.now_us()
     try:
         handler = _guest_load.find_handler(name)
@@ -153,5 +156,5 @@ def main(times, log, preloaded):
         _guest.init_error(_guest_errors.to_json(e))
         os._exit(1)
     _guest.ready(times, import_us, _guest.now_us())
-    _requests(handler, log)
+    serve(handler, log, _guest.receive, _guest.reply)
     os._exit(0)

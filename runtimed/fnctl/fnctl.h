@@ -20,6 +20,7 @@ struct options {
 	bool help;
 	/* of some */
 	const char *name;
+	const char *dir;  /* of the bundle */
 	const char *code; /* directory or zip */
 	const char *handler;
 	const char *image;
@@ -47,13 +48,14 @@ struct app {
 typedef int command_fn(struct app *a, struct err *e);
 
 command_fn cmd_deploy, cmd_update, cmd_delete; /* cmd_deploy.c */
+command_fn cmd_export;			       /* cmd_export.c */
 command_fn cmd_invoke;			       /* cmd_invoke.c */
 command_fn cmd_list, cmd_show, cmd_images;     /* cmd_show.c */
 command_fn cmd_logs;			       /* cmd_logs.c */
 command_fn cmd_usage;			       /* cmd_usage.c */
 
 extern const struct opt deploy_opts[], update_opts[], invoke_opts[], name_opts[], no_opts[];
-extern const struct opt logs_opts[], usage_opts[];
+extern const struct opt export_opts[], logs_opts[], usage_opts[];
 
 /* The row of a positional NAME, and the row that ends a table. */
 #define OPT_ROW_NAME                                                                               \

@@ -26,8 +26,9 @@ static const struct command {
 	{"logs",				     "NAME [-f] [-n N]", "what it logged", logs_opts, cmd_logs},
 	{"usage",				       "NAME [--since 24h]", "what it used and what that costs", usage_opts, cmd_usage},
 	{"delete",		   "NAME", "remove it", name_opts, cmd_delete},
-	{"image",				     "list", "the root file systems there are", name_opts, cmd_images},
-	{0					},
+	{"export",				     "NAME DIR", "write it as an OCI bundle", export_opts, cmd_export},
+	{"image",					 "list", "the root file systems there are", name_opts, cmd_images},
+	{0			      },
 };
 
 /* Taken by every command. */
