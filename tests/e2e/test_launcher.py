@@ -249,7 +249,7 @@ def an_image_older_than_the_daemon_is_refused_in_one_line(_):
     old_image(store)
     said = refusal(f"images_dir={store}")
     assert said.splitlines() == [
-        "runtimed: error: image 'old': the image's extension speaks version 0, the daemon 2: rebuild the image"], said
+        "runtimed: error: image 'old': the image's extension speaks version 0, the daemon 3: rebuild the image"], said
 
 
 def has_core(d):

@@ -16,7 +16,7 @@ import tempfile
 
 from guestpeer import GUEST_PATHS, PYTHON, ROOT, Gone, Peer
 
-VERSION = 2  # of the protocol: include/runtimed/zygote.h
+VERSION = 3  # of the protocol: include/runtimed/zygote.h
 SETUP, READY, SPAWN, SPAWNED, PARKED, TAKE, SEALED, BROKEN = range(1, 9)
 UID = 1000  # of DROP
 DROP = """
@@ -109,10 +109,8 @@ class Zygote(Launcher):
     def spawn(self, sandbox, cgroup=None, slot=7):
         """Ask for a child; returns (error code, Child or None)."""
         child = Child()
-        net = os.open("/proc/self/ns/net", os.O_RDONLY)
         fds = [
             sandbox.pidfd,
-            net,
             sandbox.cgroup if cgroup is None else cgroup,
             child.theirs.fileno(),
             child.their_data.fileno(),
@@ -120,7 +118,6 @@ class Zygote(Launcher):
         ]
         self.send(SPAWN, fds, struct.pack("Q", slot))
         body, pidfds = self.expect(SPAWNED)
-        os.close(net)
         child.started(pidfds)
         child.pid, got_slot, code = struct.unpack_from("=iQi", body)
         assert got_slot == slot
