@@ -12,7 +12,6 @@
 #define SBX_FEATURES_BYTES (64 << 10)
 
 /* Append the document, indented, with these versions of the specification and of this program. */
-int sbx_features_json(const char *oci_version, const char *version, struct buf *out,
-		      struct err *e);
+int sbx_features_json(const char *oci_version, const char *version, struct buf *out, struct err *e);
 
 #endif

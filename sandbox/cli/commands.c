@@ -9,7 +9,8 @@
 	"groups are made by cgroupfs alone; start sandbox in a delegated group instead (systemd: " \
 	"Delegate=yes), and podman with --cgroup-manager cgroupfs"
 
-/* clang-format off: it aligns rows of more than one line as a table that nobody can read. */
+/* It would align rows of more than one line as a table that nobody can read. */
+/* clang-format off */
 const struct command cli_commands[] = {
 	{
 		.name = "run",
