@@ -25,6 +25,7 @@
 #include "base/sock.h"
 #include "sandbox/console.h"
 #include "sandbox/home.h"
+#include "sandbox/hook.h"
 #include "sandbox/net.h"
 #include "sandbox/root.h"
 #include "sandbox/sys.h"
@@ -36,7 +37,8 @@ struct child {
 	const struct sbx_place *place;
 	struct birth *birth;
 	int sync;
-	int console; /* where the terminal goes; -1 = there is none */
+	int console;	      /* where the terminal goes; -1 = there is none */
+	struct sbx_gate gate; /* the descriptors as they are here */
 	struct root_state root;
 	char home[sizeof("HOME=") + HOME_MAX_BYTES];
 };
@@ -78,6 +80,25 @@ static int step_signals(struct child *c, struct err *e)
 	return 0;
 }
 
+/*
+ * Until it executes, this process is a copy of our program in the container's namespaces. Nobody in there may
+ * trace it, or reach what it has open through /proc (CVE-2019-5736, CVE-2016-9962), CAP_SYS_PTRACE excepted.
+ * Not earlier: the parent's way to id maps and oom_score_adj is /proc too. execve() sets it back.
+ */
+static int step_hide(struct child *c, struct err *e)
+{
+	(void)c;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? err_errno(e, "prctl") : 0;
+}
+
+static int step_keyring(struct child *c, struct err *e)
+{
+	/* A kernel without keyrings has none to share. */
+	if (c->plan->has_new_keyring && sys_new_session_keyring() < 0 && errno != ENOSYS)
+		return err_errno(e, "new session keyring");
+	return 0;
+}
+
 static int step_session(struct child *c, struct err *e)
 {
 	(void)c;
@@ -88,7 +109,8 @@ static int step_session(struct child *c, struct err *e)
 
 static int step_descriptors(struct child *c, struct err *e)
 {
-	int *const kept[] = {&c->sync, &c->console};
+	int *const kept[] = {&c->sync,	      &c->console,	 &c->gate.start,
+			     &c->gate.answer, &c->gate.creating, &c->gate.created};
 
 	return child_descriptors(c->place->fds, c->place->n_fds, kept, ARRAY_SIZE(kept), e);
 }
@@ -148,6 +170,24 @@ static int step_console(struct child *c, struct err *e)
 		r = console_adopt(&slave, c->plan->drop.uid, e);
 	fd_close(&c->console);
 	return r;
+}
+
+/*
+ * All is mounted, nothing is hidden or read-only yet, and the host's tree is still there. For startContainer
+ * hooks there is a stop here too: the parent writes what they will read.
+ */
+static int step_hooks(struct child *c, struct err *e)
+{
+	uint32_t n = 0;
+	int r;
+
+	for (size_t k = 0; k <= SBX_HOOK_START_CONTAINER; k++)
+		n += c->plan->hooks[k].n;
+	if (n == 0)
+		return 0;
+	r = child_pause(c->sync, CHILD_MOUNTED, e);
+	return r < 0 ? r
+		     : hook_run_all(c->plan, SBX_HOOK_CREATE_CONTAINER, c->gate.creating, "/", e);
 }
 
 static int step_restrict(struct child *c, struct err *e)
@@ -228,17 +268,20 @@ static const struct {
 } steps[] = {
 	{"control groups",	   step_groups,	0,		   true },
 	{"wait for the parent", step_wait,	   0,		      false},
+	{"hide from /proc",	    step_hide,	       0,		  false},
 	{"cgroup namespace",    step_cgroup,	  CLONE_NEWCGROUP, true },
 	{"signals",		    step_signals,	  0,		     false},
 	{"session",		    step_session,	  0,		     false},
 	{"descriptors",		step_descriptors, 0,		     false},
 	{"ids",		 step_ids,	  CLONE_NEWUSER,	 false},
+	{"session keyring",	    step_keyring,	  0,		     false},
 	{"network",		    step_loopback,	   CLONE_NEWNET,	 true },
 	{"mount propagation",   step_private,	    CLONE_NEWNS,	 true },
 	{"mount root",	       step_root,	  CLONE_NEWNS,     true },
 	{"mount",		  step_mounts,      CLONE_NEWNS,	    true },
 	{"devices",		    step_devices,	  CLONE_NEWNS,     true },
 	{"terminal",	     step_console,	   CLONE_NEWNS,	false},
+	{"hooks",		  step_hooks,	      CLONE_NEWNS,	   true },
 	{"restrict paths",	   step_restrict,	  CLONE_NEWNS,     true },
 	{"pivot",		  step_pivot,	      CLONE_NEWNS,	   true },
 	{"host name",	      step_names,	  CLONE_NEWUTS,	true },
@@ -265,50 +308,44 @@ static int report(struct child *c, const struct err *e)
 	return sock_send(c->sync, &r, sizeof(r), NULL, 0, &lost);
 }
 
-/* In the words that engines look for: they make 127 and 126 of them. */
-static int not_executed(const char *name, bool is_searched, int code, struct err *e)
+static _Noreturn void fail(struct child *c, const char *where, struct err *e)
 {
-	const char *why = strerror(code);
-
-	if (code == ENOENT)
-		why = is_searched ? "executable file not found in $PATH"
-				  : "no such file or directory";
-	else if (code == EACCES)
-		why = "permission denied";
-	return err_set(e, code, "'%s': %s (%s)", name, err_name(code), why);
+	err_wrap(e, "%s", where);
+	if (c->sync >= 0)
+		(void)report(c, e); /* no parent, nobody to tell */
+	else
+		child_answer(&c->gate, e);
+	_exit(EXIT_STEP_FAILED);
 }
 
-/* execve() along PATH, as execvpe() would, but with the plan's PATH instead of ours. */
-static int execute(const struct sbx_plan *p, struct err *e)
+/* With nothing left but to execute: wait for `start`, in a life that needs no parent any more. */
+static int pass_gate(struct child *c, struct err *e)
 {
-	const char *name = p->argv[0],
-		   *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	char full[4096];
-	int code = ENOENT;
+	int r;
 
-	for (const char **v = p->env; *v; v++)
-		if (strncmp(*v, "PATH=", 5) == 0)
-			path = *v + 5;
-	if (strchr(name, '/')) {
-		execve(name, (char **)p->argv, (char **)p->env);
-		return not_executed(name, false, errno, e);
-	}
-	while (*path) {
-		size_t n = strcspn(path, ":");
+	if (c->gate.start < 0)
+		return 0;
+	r = child_pause(c->sync, CHILD_GATED, e);
+	if (r < 0)
+		return r;
+	fd_close(&c->sync);
+	return child_wait_start(&c->gate, e);
+}
 
-		if (n > 0 && n + strlen(name) + 2 < sizeof(full)) {
-			memcpy(full, path, n);
-			full[n] = '/';
-			strcpy(full + n + 1, name); /* fits: checked above */
-			execve(full, (char **)p->argv, (char **)p->env);
-			if (errno == EACCES)
-				code = EACCES;
-			else if (errno != ENOENT && errno != ENOTDIR)
-				return not_executed(full, false, errno, e);
-		}
-		path += n + (path[n] == ':');
-	}
-	return not_executed(name, true, code, e);
+/* pid 1 of a sandbox whose programs come later. */
+static _Noreturn void stand(struct child *c)
+{
+	struct err e = ERR_INIT;
+
+	/*
+	 * A parent that died before the step "parent death" sends no signal; then there is no answer either.
+	 * The report alone does not tell: a brother in his first steps may hold the parent's end of our
+	 * socket a little longer than the parent.
+	 */
+	if (report(c, &e) < 0 || step_wait(c, &e) < 0)
+		_exit(EXIT_STEP_FAILED);
+	fd_close(&c->sync);
+	init_main();
 }
 
 _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place,
@@ -319,29 +356,22 @@ _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *p
 			  .birth = birth,
 			  .sync = birth->theirs,
 			  .console = plan->terminal.is_wanted ? place->console : -1,
+			  .gate = SBX_GATE_INIT,
 			  .root = ROOT_STATE_INIT};
 	struct err e = ERR_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		if (!applies(i, &c) || steps[i].run(&c, &e) == 0)
-			continue;
-		err_wrap(&e, "%s", steps[i].name);
-		(void)report(&c, &e); /* no parent, nobody to tell */
-		_exit(EXIT_STEP_FAILED);
-	}
-	if (!plan->argv) {
-		/*
-		 * A parent that died before the step "parent death" sends no signal; then there is no
-		 * answer either. The report alone does not tell: a brother in his first steps may hold
-		 * the parent's end of our socket a little longer than the parent.
-		 */
-		if (report(&c, &e) < 0 || step_wait(&c, &e) < 0)
-			_exit(EXIT_STEP_FAILED);
-		fd_close(&c.sync);
-		init_main();
-	}
-	execute(plan, &e);
-	err_wrap(&e, "execute");
-	(void)report(&c, &e);
-	_exit(EXIT_STEP_FAILED);
+	if (place->gate)
+		c.gate = *place->gate;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		if (applies(i, &c) && steps[i].run(&c, &e) < 0)
+			fail(&c, steps[i].name, &e);
+	if (!plan->argv)
+		stand(&c);
+	if (pass_gate(&c, &e) < 0)
+		fail(&c, "gate", &e);
+	if (birth->join < 0 &&
+	    hook_run_all(plan, SBX_HOOK_START_CONTAINER, c.gate.created, "/", &e) < 0)
+		fail(&c, "hooks", &e);
+	(void)child_execute(plan, &e); /* it returns only to fail */
+	fail(&c, "execute", &e);
 }

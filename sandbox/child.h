@@ -7,6 +7,12 @@
  *	child → parent   struct child_report: failed (err.code != 0) or, as pid 1, standing (code 0)
  *	parent → child   one byte: to a pid 1 that stands, heard
  *	end of file      the program was executed (the socket is close-on-exec)
+ *
+ * With a gate (include/sandbox/sandbox.h) two rounds more, each only where the plan or the gate asks for it:
+ *	child → parent   report of stage CHILD_MOUNTED: all is mounted, the host's tree still there
+ *	parent → child   one byte: go on
+ *	child → parent   report of stage CHILD_GATED: nothing is left but to execute
+ *	parent → child   one byte: you are known, wait for `start`; instead end of file: die
  */
 #ifndef SANDBOX_CHILD_H
 #define SANDBOX_CHILD_H
@@ -15,7 +21,11 @@
 #include "sandbox/plan.h"
 #include "sandbox/sandbox.h"
 
+/* What a report of code 0 means. */
+enum child_stage { CHILD_STANDS, CHILD_MOUNTED, CHILD_GATED };
+
 struct child_report {
+	enum child_stage stage;
 	struct err err;
 };
 
@@ -67,6 +77,24 @@ int join_clone(const struct sbx_plan *plan, const struct sbx_place *place, struc
 /* Never returns. */
 _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *place,
 			  struct birth *birth);
+
+/* ---- gate.c ---- */
+
+/*
+ * Tell the parent and wait until it lets us go on; that it is gone is an error. So a child that nobody knows
+ * of yet ends with its parent.
+ */
+int child_pause(int sync, enum child_stage stage, struct err *e);
+
+/*
+ * Wait for the byte of `start`, by read() alone: a filter is in force already. From then on *answer is where
+ * a failure is told (child_answer()).
+ */
+int child_wait_start(const struct sbx_gate *gate, struct err *e);
+void child_answer(const struct sbx_gate *gate, const struct err *e);
+
+/* execve() of the plan's program along the plan's PATH. Returns only to fail. */
+int child_execute(const struct sbx_plan *p, struct err *e);
 
 /*
  * The life of a pid 1 that has nothing else to do: reap what is orphaned, until killed. It has given up

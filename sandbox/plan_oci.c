@@ -120,7 +120,7 @@ int oci_paths(struct oci *o, const struct node *n, size_t max, const char ***ret
 
 /* ---- the top level ---- */
 
-static int version(const struct node *top, struct err *e)
+static int version(struct oci *o, const struct node *top, struct err *e)
 {
 	struct node n = node_get(top, "ociVersion");
 	const char *text = NULL;
@@ -130,7 +130,7 @@ static int version(const struct node *top, struct err *e)
 		r = node_text(&n, &text, e);
 	if (r == 0 && !str_has_prefix(text, "1."))
 		r = node_fail(&n, e, "'%s': only 1.x is understood", text);
-	return r;
+	return r < 0 ? r : oci_text(o, &n, &o->plan->oci_version, e);
 }
 
 static int root(struct oci *o, const struct node *top, struct err *e)
@@ -235,10 +235,11 @@ static void choose_dev(struct oci *o)
 
 static int compile(struct oci *o, const struct node *top, struct err *e)
 {
-	static const char *const unsupported[] = {"hooks", "vm", "zos", "solaris", "windows", NULL};
+	static const char *const unsupported[] = {"vm", "zos", "solaris", "windows", NULL};
 	struct node process = node_get(top, "process"), mounts = node_get(top, "mounts"),
-		    part = node_get(top, "linux");
-	int r = json_is_object(top->json) ? version(top, e) : node_fail(top, e, "not an object");
+		    part = node_get(top, "linux"), hooks = node_get(top, "hooks"),
+		    notes = node_get(top, "annotations");
+	int r = json_is_object(top->json) ? version(o, top, e) : node_fail(top, e, "not an object");
 
 	if (r == 0)
 		r = node_refuse(top, unsupported, e);
@@ -252,6 +253,10 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 		r = oci_mounts(o, &mounts, e);
 	if (r == 0)
 		r = names(o, top, e);
+	if (r == 0)
+		r = oci_hooks(o, &hooks, e);
+	if (r == 0)
+		r = oci_annotations(o, &notes, e);
 	if (r == 0)
 		r = check_namespaces(o, top, e);
 	if (r == 0)

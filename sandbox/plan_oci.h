@@ -8,6 +8,7 @@
  *	plan_oci_resources.c	linux.resources
  *	plan_oci_seccomp.c	linux.seccomp
  *	plan_oci_exec.c		a further process: changes to the document before it is compiled
+ *	plan_oci_hooks.c	hooks, annotations
  *
  * All are pure: they read the document and fill the plan. (seccomp looks into a cache on the way.)
  */
@@ -43,6 +44,8 @@ int plan_oci_compile_at(const char *cache_root, const json_t *json, const char *
 int oci_process(struct oci *o, const struct node *process, struct err *e);
 int oci_mounts(struct oci *o, const struct node *mounts, struct err *e);
 int oci_linux(struct oci *o, const struct node *linux_part, struct err *e);
+int oci_hooks(struct oci *o, const struct node *hooks, struct err *e);
+int oci_annotations(struct oci *o, const struct node *annotations, struct err *e);
 int oci_resources(struct oci *o, const struct node *resources, struct err *e);
 int oci_seccomp(struct oci *o, const struct node *section, struct err *e);
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/sock.h"
 #include "sandbox/child.h"
 #include "sandbox/sys.h"
@@ -119,25 +121,30 @@ static int set_oom_score(const struct sbx_plan *plan, pid_t pid, struct err *e)
 	return file_write(AT_FDCWD, path, text, e);
 }
 
-/* 0: the table has run. Else the child's own words. */
-static int await_report(const struct sbx_plan *plan, int sync, struct err *e)
+/* What the child says; end of file is SBX_STAGE_EXECUTED. */
+static int await_report(const struct sbx_plan *plan, int sync, enum sbx_stage *ret, struct err *e)
 {
+	static const enum sbx_stage stages[] = {
+		[CHILD_STANDS] = SBX_STAGE_EXECUTED,
+		[CHILD_MOUNTED] = SBX_STAGE_MOUNTED,
+		[CHILD_GATED] = SBX_STAGE_GATED,
+	};
 	struct child_report rep;
 	size_t len = 0;
 	int r = sock_recv(sync, &rep, sizeof(rep), &len, NULL, 0, NULL, e);
 
-	if (r == SOCK_E_EOF)
-		return plan->argv ? 0
-				  : err_set(e, ECHILD, "the sandbox's pid 1 died while starting");
+	if (r == SOCK_E_EOF && !plan->argv)
+		return err_set(e, ECHILD, "the sandbox's pid 1 died while starting");
 	if (r < 0)
 		return r;
-	if (len != sizeof(rep))
+	if (r == 0 && (len != sizeof(rep) || (unsigned int)rep.stage >= ARRAY_SIZE(stages)))
 		return err_set(e, EPROTO, "report of %zu bytes from the child", len);
-	if (rep.err.code != 0) {
+	if (r == 0 && rep.err.code != 0) {
 		*e = rep.err;
 		e->text[sizeof(e->text) - 1] = '\0';
 		return -e->code;
 	}
+	*ret = r == SOCK_E_EOF ? SBX_STAGE_EXECUTED : stages[rep.stage];
 	return 0;
 }
 
@@ -162,13 +169,27 @@ static int raise_child(const struct sbx_plan *plan, bool has_new_maps, const str
 	return r < 0 ? r : sock_send(b->sync, "g", 1, NULL, 0, e);
 }
 
+/* What the plan wants to be run must find what it is to read. */
+static int check_hooks(const struct sbx_plan *plan, const struct sbx_place *place, struct err *e)
+{
+	for (size_t k = 0; k < SBX_HOOK_KINDS; k++)
+		if (plan->hooks[k].n > 0 &&
+		    (!place->gate || place->gate->creating < 0 || place->gate->created < 0))
+			return err_set(e, EINVAL,
+				       "a plan with hooks needs a gate with their state");
+	return 0;
+}
+
 /* init NULL: in a sandbox of its own. */
 static int begin(const struct sbx_plan *plan, const struct sbx_place *place,
 		 const struct sbx_proc *init, struct sbx_begun *ret, struct err *e)
 {
 	struct birth birth = BIRTH_INIT;
 	struct sbx_begun b = SBX_BEGUN_INIT;
-	int r = child_birth_open(&birth, place->group, e);
+	int r = init ? 0 : check_hooks(plan, place, e);
+
+	if (r == 0)
+		r = child_birth_open(&birth, place->group, e);
 
 	if (r == 0 && init) {
 		birth.join = init->pidfd;
@@ -195,11 +216,28 @@ int sbx_begin(const struct sbx_plan *plan, const struct sbx_place *place, struct
 	return begin(plan, place, NULL, ret, e);
 }
 
+int sbx_await(const struct sbx_plan *plan, struct sbx_begun *b, enum sbx_stage *ret, struct err *e)
+{
+	int r = await_report(plan, b->sync, ret, e);
+
+	if (r == 0)
+		b->is_gated = *ret == SBX_STAGE_GATED;
+	return r;
+}
+
+int sbx_go_on(const struct sbx_begun *b, struct err *e)
+{
+	return sock_send(b->sync, "g", 1, NULL, 0, e);
+}
+
 int sbx_finish(const struct sbx_plan *plan, struct sbx_begun *b, struct sbx_proc *ret,
 	       struct err *e)
 {
-	int r = await_report(plan, b->sync, e);
+	enum sbx_stage stage = SBX_STAGE_EXECUTED;
+	int r = b->is_gated ? 0 : await_report(plan, b->sync, &stage, e);
 
+	if (r == 0 && stage != SBX_STAGE_EXECUTED)
+		r = err_set(e, EPROTO, "the child has stopped on its way");
 	if (r == 0 && !plan->argv)
 		r = sock_send(b->sync, "h", 1, NULL, 0, e);
 	if (r < 0) {
@@ -210,6 +248,26 @@ int sbx_finish(const struct sbx_plan *plan, struct sbx_begun *b, struct sbx_proc
 	*ret = b->proc;
 	b->proc = (struct sbx_proc){.pid = -1, .pidfd = -1};
 	return 0;
+}
+
+int sbx_open_gate(int start, int answer, struct err *e)
+{
+	struct child_report rep;
+	struct pollfd p = {.fd = answer, .events = POLLIN};
+	ssize_t n;
+
+	if (write(start, "g", 1) != 1)
+		return err_errno(e, "let it start");
+	do
+		n = poll(&p, 1, -1) < 0 ? -1 : read(answer, &rep, sizeof(rep));
+	while (n < 0 && (errno == EINTR || errno == EAGAIN));
+	if (n == 0)
+		return 0; /* executed: the other ends were close-on-exec */
+	if (n != sizeof(rep) || rep.err.code <= 0)
+		return err_set(e, EPROTO, "an answer of %zd bytes from the child", n);
+	*e = rep.err;
+	e->text[sizeof(e->text) - 1] = '\0';
+	return -e->code;
 }
 
 int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct sbx_proc *ret,

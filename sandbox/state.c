@@ -159,7 +159,7 @@ static int judge(int *dir, const char *id, struct state *s, struct err *e)
 	if (r == 0 && is_leftover)
 		return STATE_E_LEFTOVER;
 	state_fini(s);
-	return r < 0 ? r : err_set(e, EEXIST, "container with id '%s' exists", id);
+	return r < 0 ? r : err_set(e, EEXIST, "container with given ID already exists: '%s'", id);
 }
 
 int state_claim(const char *root, const char *id, struct state *s, struct err *e)
@@ -183,7 +183,8 @@ int state_claim(const char *root, const char *id, struct state *s, struct err *e
 		if (dir < 0 && errno != ENOENT)
 			return err_errno(e, "state: open '%s/%s'", root, id);
 		if (dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) < 0)
-			return err_set(e, EEXIST, "container with id '%s' exists", id);
+			return err_set(e, EEXIST, "container with given ID already exists: '%s'",
+				       id);
 	} while (dir < 0 || !is_still_there(top, id, dir));
 	return is_new ? start_empty(&dir, id, s, e) : judge(&dir, id, s, e);
 }

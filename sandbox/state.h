@@ -65,12 +65,11 @@ struct state {
 	const char *bundle;	 /* absolute */
 	const char *rootfs;	 /* absolute, on the host */
 	const char *created;	 /* RFC 3339, UTC, ns */
-	const char *owner;	 /* name of the user who made it */
+	const char *owner;	 /* who made it: "root", or the number of his user */
 	bool is_complete; /* create has done all: what is not is a leftover, if nobody has the lock */
-	bool is_attached;  /* `run` waits for it; it ends with its runtime */
-	const char *group; /* as cg_shared_create() takes it */
-	/* Absolute directory of the group in each hierarchy; NULL where it has none. */
-	const char *groups[CG_HIERARCHIES];
+	bool is_attached;	/* `run` waits for it; it ends with its runtime */
+	const char *group;	/* as cg_shared_create() takes it */
+	struct cg_paths *paths; /* of the group; NULL: it is not made yet, so nothing is in it */
 	/* Name, value, name, value ...; n counts pairs. */
 	const char **annotations;
 	size_t n_annotations;

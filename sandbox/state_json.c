@@ -10,7 +10,8 @@
 #include "base/str.h"
 #include "sandbox/json_path.h"
 
-#define ARENA_BYTES (4u * STATE_BYTES)
+#define ARENA_BYTES	(4u * STATE_BYTES)
+#define GROUP_DEPTH_MAX 32
 
 const char *state_status_name(enum state_status s)
 {
@@ -37,14 +38,6 @@ static const struct {
 	{"created",    offsetof(struct state, created),     RULE_TEXT    },
 	{"owner",	  offsetof(struct state, owner),	 RULE_TEXT	  },
 	{"cgroup",	   offsetof(struct state, group),	  RULE_TEXT	   },
-};
-
-/* In this order in cgroupPaths. */
-static const char *const hierarchies[CG_HIERARCHIES] = {
-	[CG_CORE] = "core",
-	[CG_MEMORY] = "memory",
-	[CG_CPU] = "cpu",
-	[CG_PIDS] = "pids",
 };
 
 static const char **text_at(const struct state *s, size_t i)
@@ -105,15 +98,40 @@ static int take_process(struct state *s, const struct node *top, struct err *e)
 	return r;
 }
 
+static int take_group_path(struct state *s, const struct node *n, struct err *e)
+{
+	enum cg_hierarchy h = cg_hierarchy_by_name(n->key);
+	const char *text = NULL;
+	int r = node_text(n, &text, e);
+
+	if (r < 0 || !text)
+		return r;
+	if (h == CG_HIERARCHIES)
+		return node_fail(n, e, "no hierarchy");
+	if (text[0] != '/' || !str_copy(s->paths->dir[h], PATH_MAX, text))
+		return node_fail(n, e, "not an absolute path");
+	return 0;
+}
+
 static int take_groups(struct state *s, const struct node *top, struct err *e)
 {
-	struct node paths = node_get(top, "cgroupPaths");
+	struct node paths = node_get(top, "cgroupPaths"), depth = node_get(top, "cgroupDepth");
+	const char *key;
+	json_t *value;
 	int r = node_object(&paths, e);
 
-	for (int h = 0; r == 0 && h < CG_HIERARCHIES; h++) {
-		struct node n = node_get(&paths, hierarchies[h]);
+	if (r < 0 || !paths.json)
+		return r;
+	s->paths = arena_get(s->arena, sizeof(*s->paths));
+	if (!s->paths)
+		return err_set(e, ENOMEM, "state: out of memory");
+	r = node_u32(&depth, 1, GROUP_DEPTH_MAX, &s->paths->depth, e);
+	json_object_foreach((json_t *)paths.json, key, value)
+	{
+		struct node n = node_get(&paths, key);
 
-		r = take_path(s, &n, &s->groups[h], e);
+		if (r == 0)
+			r = take_group_path(s, &n, e);
 	}
 	return r;
 }
@@ -226,24 +244,31 @@ static int finish(const struct buf *out, struct err *e)
 	return buf_failed(out) ? err_set(e, EFBIG, "state: more than %u bytes", STATE_BYTES) : 0;
 }
 
-int state_format(const struct state *s, struct buf *out, struct err *e)
+static void put_groups(const struct cg_paths *paths, struct buf *out)
 {
-	bool is_first = true;
+	const char *comma = "";
 
-	buf_printf(out,
-		   "{\"version\":%d,\"pid\":%d,\"pidStart\":%llu,\"complete\":%s,\"attached\":%s",
-		   STATE_VERSION, (int)s->pid, (unsigned long long)s->pid_start,
-		   bool_text(s->is_complete), bool_text(s->is_attached));
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		put_text(out, ",", texts[i].key, ":", *text_at(s, i) ?: "");
-	buf_puts(out, ",\"cgroupPaths\":{");
+	if (!paths)
+		return;
+	buf_printf(out, ",\"cgroupDepth\":%u,\"cgroupPaths\":{", paths->depth);
 	for (int h = 0; h < CG_HIERARCHIES; h++) {
-		if (!s->groups[h])
+		if (!paths->dir[h][0])
 			continue;
-		put_text(out, is_first ? "" : ",", hierarchies[h], ":", s->groups[h]);
-		is_first = false;
+		put_text(out, comma, cg_hierarchy_name((enum cg_hierarchy)h), ":", paths->dir[h]);
+		comma = ",";
 	}
 	buf_puts(out, "}");
+}
+
+int state_format(const struct state *s, struct buf *out, struct err *e)
+{
+	buf_printf(out, "{\"version\":%d,\"pid\":%d,\"pidStart\":%llu", STATE_VERSION, (int)s->pid,
+		   (unsigned long long)s->pid_start);
+	buf_printf(out, ",\"complete\":%s,\"attached\":%s", bool_text(s->is_complete),
+		   bool_text(s->is_attached));
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		put_text(out, ",", texts[i].key, ":", *text_at(s, i) ?: "");
+	put_groups(s->paths, out);
 	put_annotations(s, "", "", ":", out);
 	buf_puts(out, "}\n");
 	return finish(out, e);

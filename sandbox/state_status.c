@@ -66,17 +66,27 @@ int state_pidfd(const struct state *s, int *ret_fd, struct err *e)
 	return r;
 }
 
+/* A group that is gone, or whose hierarchy cannot be read, holds nothing frozen. */
 static bool is_frozen(const struct state *s)
 {
-	_cleanup_fd_ int dir = -1;
+	_cleanup_cg_ struct cg group = CG_INIT;
 	struct err lost = ERR_INIT;
-	char text[256];
+	bool is = false;
 
-	if (!s->groups[CG_CORE])
-		return false;
-	dir = open(s->groups[CG_CORE], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir >= 0 && file_read(dir, "cgroup.events", text, sizeof(text), &lost) == 0 &&
-	       strstr(text, "frozen 1");
+	if (s->paths && cg_paths_open(s->paths, &group, &lost) == 0)
+		(void)cg_is_frozen(&group, &is, &lost);
+	return is;
+}
+
+/*
+ * The process that waits at the gate holds the FIFO's other end; once it has executed nobody does. So this is
+ * right even if `start` was killed before it removed the FIFO.
+ */
+static bool is_gated(const struct state *s)
+{
+	_cleanup_fd_ int fd = openat(s->dir, STATE_FILE_START, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+	return fd >= 0;
 }
 
 /* By a descriptor of its own: that of s may be the one that has the lock. */
@@ -99,7 +109,7 @@ int state_status(const struct state *s, enum state_status *ret, struct err *e)
 		*ret = STATE_STOPPED;
 	else if (!s->is_complete)
 		*ret = STATE_CREATING;
-	else if (faccessat(s->dir, STATE_FILE_START, F_OK, 0) == 0)
+	else if (is_gated(s))
 		*ret = STATE_CREATED;
 	else
 		*ret = is_frozen(s) ? STATE_PAUSED : STATE_RUNNING;

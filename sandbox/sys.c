@@ -4,15 +4,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 pid_t sys_clone3(const struct clone_args *args, size_t size)
 {
 	return (pid_t)syscall(SYS_clone3, args, size);
+}
+
+pid_t sys_fork(int *ret_pidfd)
+{
+	return (pid_t)syscall(SYS_clone, (unsigned long)(CLONE_PIDFD | SIGCHLD), NULL, ret_pidfd,
+			      NULL, NULL);
 }
 
 int sys_pivot_root(const char *new_root, const char *put_old)
@@ -79,6 +87,11 @@ int sys_landlock_restrict_self(int ruleset, uint32_t flags)
 int sys_seccomp_filter(uint32_t flags, const struct sock_fprog *prog)
 {
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, prog);
+}
+
+int sys_new_session_keyring(void)
+{
+	return (int)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 }
 
 int sys_close_range(unsigned int first, unsigned int last, unsigned int flags)

@@ -18,6 +18,12 @@ struct sock_fprog;
 #endif
 
 pid_t sys_clone3(const struct clone_args *args, size_t size);
+
+/*
+ * fork(2) with a pidfd of the child, by clone(2): filters know it, while clone3(2) is refused by many. None of
+ * libc's fork handlers run.
+ */
+pid_t sys_fork(int *ret_pidfd);
 int sys_pivot_root(const char *new_root, const char *put_old);
 
 int sys_open_tree(int dirfd, const char *path, unsigned int flags);
@@ -37,6 +43,8 @@ int sys_landlock_add_rule(int ruleset, int type, const void *attr, uint32_t flag
 int sys_landlock_restrict_self(int ruleset, uint32_t flags);
 
 int sys_seccomp_filter(uint32_t flags, const struct sock_fprog *prog);
+/* A new, empty session keyring. */
+int sys_new_session_keyring(void);
 int sys_close_range(unsigned int first, unsigned int last, unsigned int flags);
 
 /* capset(2) for the calling thread with 64-bit masks. */

@@ -81,6 +81,33 @@ struct sbx_listener {
 	const char *metadata; /* for its eyes only; or NULL */
 };
 
+/*
+ * Programs of whoever runs the container, started at points of its life with its state as JSON on stdin
+ * (runtime-spec, "POSIX-platform Hooks"). Those of the container's namespaces are started by the child.
+ */
+enum sbx_hook_kind {
+	SBX_HOOK_PRESTART,	   /* ours: when all is mounted, before the root is entered */
+	SBX_HOOK_CREATE_RUNTIME,   /* ours: then */
+	SBX_HOOK_CREATE_CONTAINER, /* the container's: then */
+	SBX_HOOK_START_CONTAINER,  /* the container's, in its root: before its program */
+	SBX_HOOK_POSTSTART,	   /* ours: after its program was executed */
+	SBX_HOOK_POSTSTOP,	   /* ours: when all is gone */
+	SBX_HOOK_KINDS
+};
+
+#define SBX_HOOKS_MAX 64 /* of a kind */
+
+struct sbx_hook {
+	const char *path;	  /* absolute */
+	const char **argv, **env; /* NULL-terminated; all the environment it gets */
+	uint32_t timeout_s;	  /* 0: none */
+};
+
+struct sbx_hooks {
+	struct sbx_hook *hooks;
+	uint32_t n;
+};
+
 struct sbx_plan {
 	uint64_t namespaces; /* CLONE_NEW* to create */
 	struct sbx_idmap uid_maps[SBX_IDMAPS_MAX], gid_maps[SBX_IDMAPS_MAX];
@@ -105,10 +132,15 @@ struct sbx_plan {
 		home; /* the slot in env for HOME, found in the root's /etc/passwd; NULL: env has one */
 	const char *cwd;
 	struct sbx_terminal terminal;
+	bool has_new_keyring;  /* a session keyring of its own, empty */
 	bool dies_with_parent; /* SIGKILL when the starter ends (prctl(2), PR_SET_PDEATHSIG) */
 	struct sbx_drop drop;
 	struct sbx_listener listener; /* of drop.filter */
-	struct arena *arena;	      /* owns all of the above that is behind a pointer */
+	struct sbx_hooks hooks[SBX_HOOK_KINDS];
+	const char *oci_version;  /* of the config */
+	const char **annotations; /* name, value, name, value ... */
+	uint32_t n_annotations;	  /* pairs */
+	struct arena *arena;	  /* owns all of the above that is behind a pointer */
 };
 
 /* An OCI bundle: DIR/config.json. Members that are not honoured are refused by name. */

@@ -28,7 +28,23 @@
 #include "base/err.h"
 #include "sandbox/plan.h"
 
-#define SBX_STDIO_MAX 16
+#define SBX_STDIO_MAX 64
+
+/*
+ * For a start that stops on its way: sbx_await(). Descriptors that the child inherits, borrowed; -1 = none.
+ *
+ * start and answer are FIFOs, each opened for reading and writing. With them the child waits, once nothing is
+ * left but to execute, until sbx_open_gate() lets it. creating and created are files that hold the state JSON of
+ * these statuses by the time the child comes to them: stdin of createContainer and startContainer hooks.
+ */
+struct sbx_gate {
+	int start, answer;
+	int creating, created;
+};
+#define SBX_GATE_INIT                                                                              \
+	{                                                                                          \
+		.start = -1, .answer = -1, .creating = -1, .created = -1                           \
+	}
 
 /* Where to start it: kernel objects the caller owns. */
 struct sbx_place {
@@ -38,6 +54,7 @@ struct sbx_place {
 	int n_fds;
 	/* plan->terminal is wanted: the socket its master goes to. fds 0..2 are replaced by the terminal. */
 	int console;
+	const struct sbx_gate *gate; /* NULL: it does not stop; then the plan has no hooks either */
 };
 
 struct sbx_proc {
@@ -51,11 +68,12 @@ int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct
 /* A start under way. */
 struct sbx_begun {
 	struct sbx_proc proc;
+	bool is_gated;
 	int sync; /* readable once the child has succeeded or failed; for poll, nothing else */
 };
 #define SBX_BEGUN_INIT                                                                             \
 	{                                                                                          \
-		.proc = {-1, -1}, .sync = -1                                                       \
+		.proc = {-1, -1}, .is_gated = false, .sync = -1                                    \
 	}
 
 int sbx_begin(const struct sbx_plan *plan, const struct sbx_place *place, struct sbx_begun *ret,
@@ -71,6 +89,25 @@ int sbx_finish(const struct sbx_plan *plan, struct sbx_begun *b, struct sbx_proc
  */
 int sbx_exec(const struct sbx_plan *plan, const struct sbx_place *place,
 	     const struct sbx_proc *init, struct sbx_proc *ret, struct err *e);
+
+/*
+ * Before sbx_finish(), of a start with a gate: blocks until the child stops or needs to stop no more.
+ *
+ *	SBX_STAGE_MOUNTED	only if the plan has hooks that precede the program: the starter fills
+ *				gate->creating and created, runs its own hooks, and lets it go on
+ *	SBX_STAGE_GATED		only if gate->start: the starter makes the container known, and lets it go on;
+ *				sbx_finish() does not wait for it to execute
+ *	SBX_STAGE_EXECUTED	sbx_finish() is next
+ */
+enum sbx_stage { SBX_STAGE_EXECUTED, SBX_STAGE_MOUNTED, SBX_STAGE_GATED };
+int sbx_await(const struct sbx_plan *plan, struct sbx_begun *b, enum sbx_stage *ret, struct err *e);
+int sbx_go_on(const struct sbx_begun *b, struct err *e);
+
+/*
+ * Let a gated process execute its program, from any process: start and answer are the FIFOs' other ends (written
+ * and read). Blocks until it has executed or failed, or has died.
+ */
+int sbx_open_gate(int start, int answer, struct err *e);
 
 /* Instead of sbx_finish(): end it. Blocks until it is reaped. */
 void sbx_abandon(struct sbx_begun *b);

@@ -38,11 +38,20 @@ struct cli {
 	const char *command;
 	const char *bundle; /* . */
 	const char *id;
-	const char *format;   /* "table", "json"; table */
-	struct opt_rest rest; /* words for which the command has no row */
+	const char *format;	    /* "table", "json"; table */
+	struct opt_rest rest;	    /* words for which the command has no row */
+	const char *pid_file;	    /* create, run, exec */
+	const char *console_socket; /* create, run, exec */
+	uint64_t preserve_fds;	    /* create, run, exec: after stdio and LISTEN_FDS */
+	bool no_new_keyring;	    /* create, run */
+	bool is_detached;	    /* run, exec */
 	bool is_quiet;
 	bool wants_json;
 	/* of one */
+	bool keeps;		  /* run: does not delete it */
+	bool is_forced;		  /* delete */
+	bool to_all;		  /* kill */
+	const char *signal;	  /* kill */
 	const char *action;	  /* policy */
 	const char *topic;	  /* help */
 	bool wants_scdoc;	  /* help */
@@ -79,6 +88,8 @@ const struct command *cli_find(const char *name);
 /* What the options before the command ask for and we do not do is -EINVAL, with what to do instead. */
 int cli_check_global(const struct cli *c, struct err *e);
 
+cli_command cmd_create, cmd_start, cmd_state, cmd_kill, cmd_delete;
+extern const struct opt create_opts[], start_opts[], state_opts[], kill_opts[], delete_opts[];
 cli_command cmd_run, cmd_spec, cmd_policy, cmd_features, cmd_doctor, cmd_list, cmd_help,
 	cmd_completion;
 extern const struct opt run_opts[], spec_opts[], policy_opts[], features_opts[], doctor_opts[],

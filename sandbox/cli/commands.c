@@ -13,10 +13,47 @@
 /* clang-format off */
 const struct command cli_commands[] = {
 	{
+		.name = "create",
+		.opts = create_opts,
+		.run = cmd_create,
+		.help = "make a container whose process waits for start",
+	 },
+	{
+		.name = "start",
+		.opts = start_opts,
+		.run = cmd_start,
+		.help = "let a created container's process go",
+	 },
+	{
+		.name = "state",
+		.opts = state_opts,
+		.run = cmd_state,
+		.help = "tell the state of a container as JSON",
+		.about = "What the specification shows; once it has stopped, where that is known, "
+			 "also "
+			 "*exitStatus*, 128 and the number of the signal that ended it, and "
+			 "*oomKilled*: "
+			 "something in it was killed at its memory limit.", },
+	{
+		.name = "kill",
+		.opts = kill_opts,
+		.run = cmd_kill,
+		.help = "send a signal to a container's process",
+		.about = "SIGNAL is a name, with or without SIG, or a number; default TERM.",
+	 },
+	{
+		.name = "delete",
+		.opts = delete_opts,
+		.run = cmd_delete,
+		.help = "remove a container that has stopped",
+		.about = "A container that was created and not started is killed first. poststop "
+			 "hooks run "
+			 "last; that one of them fails is only told.", },
+	{
 		.name = "run",
 		.opts = run_opts,
 		.run = cmd_run,
-		.help = "start a bundle's process and stay until it ends",
+		.help = "create and start a container, and stay until it ends",
 		.about = "The exit status is that of the process, or 128 and the number of the "
 			 "signal that ended it.", },
 	{
@@ -27,10 +64,12 @@ const struct command cli_commands[] = {
 		.about = "It is written into the bundle's directory. A file that is there is not "
 			 "overwritten.", },
 	{
-		.name = "list", .opts = list_opts, .run = cmd_list,
+		.name = "list",
+		.opts = list_opts,
+		.run = cmd_list,
 		.help = "list containers and their status",
 		.about = "These are the containers of *--root*; other users' are not shown.",
-	},
+	 },
 	{
 		.name = "features",
 		.opts = features_opts,
@@ -67,7 +106,7 @@ const struct command cli_commands[] = {
 		.help = "print the completion script of a shell",
 		.about = "SHELL is *bash*: eval \"$(sandbox completion bash)\" gives it to the "
 			 "present shell.", },
-	{.name = NULL			 },
+	{.name = NULL						  },
 };
 
 const struct opt cli_global_opts[] = {

@@ -344,7 +344,7 @@ def name_is_taken_while_it_runs():
     p.communicate(timeout=60)
     equal(p.returncode, 9)
     equal(second.returncode, 1)
-    equal(second.stderr, f"sandbox run: container '{name}' exists\n")
+    equal(second.stderr, f"sandbox run: container with given ID already exists: '{name}'\n")
 
 
 def many_at_once_share_one_group():
@@ -382,7 +382,7 @@ def errors_go_to_the_log_as_json_too():
 
 
 def wrong_usage_is_2():
-    for words in ([], ["fly"], ["run"], ["run", "a", "b"], ["run", "--console-socket", "x", "a"],
+    for words in ([], ["fly"], ["run"], ["run", "a", "b"], ["run", "--no-pivot", "a"],
                   ["--systemd-cgroup", "run", "a"], ["--log-format", "xml", "spec"]):
         done = subprocess.run([SANDBOX, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 2 and done.stderr, words

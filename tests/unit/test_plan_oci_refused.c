@@ -20,7 +20,8 @@ static const struct {
 	struct oci_parts parts;
 	const char *says;
 } refused[] = {
-	{{.top = "\"hooks\": {\"prestart\": [{}]},"},					      "config.json: hooks: is not supported"			    },
+	{{.top = "\"hooks\": {\"prestart\": [{}]},"},
+	 "config.json: hooks.prestart[0].path: is missing"												      },
 	{{.top = "\"hostname\": \"x\","},							 "config.json: hostname: needs a namespace of type uts"	},
 	{{.top = "\"hostname\": 5,"},							     "config.json: hostname: not a string"			   },
 	{{.top = "\"ociVersion\": \"1.0\","},						     "config.json:1: duplicate object key"			   },

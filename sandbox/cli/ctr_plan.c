@@ -1,0 +1,126 @@
+/* The plan of a container, from its bundle or from the copy: see ctr.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "sandbox/cli/ctr.h"
+#include "sandbox/plan_oci.h"
+
+#define FIRST_PASSED 3 /* descriptor, by sd_listen_fds(3) */
+
+/* By systemd's protocol: so many descriptors from the third on were meant for us, and are passed on. */
+static uint64_t listen_fds(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+	struct err lost = ERR_INIT;
+	uint64_t value = 0;
+
+	if (!pid || !n || str_to_u64(pid, 1, INT32_MAX, "", &value, &lost) < 0 ||
+	    (pid_t)value != getpid())
+		return 0;
+	return str_to_u64(n, 0, SBX_STDIO_MAX, "", &value, &lost) < 0 ? 0 : value;
+}
+
+/* The container's process is pid 1, or will find itself told so, as runc does. */
+static int tell_listen_fds(struct sbx_plan *p, uint64_t n, struct err *e)
+{
+	const char **env;
+	size_t count = 0;
+
+	if (n == 0)
+		return 0;
+	while (p->env[count])
+		count++;
+	env = arena_get(p->arena, (count + 3) * sizeof(*env));
+	if (!env)
+		return err_set(e, ENOMEM, "plan: out of memory");
+	memcpy(env, p->env, count * sizeof(*env));
+	env[count] = arena_printf(p->arena, "LISTEN_FDS=%u", (unsigned int)n);
+	env[count + 1] = arena_strdup(p->arena, "LISTEN_PID=1");
+	if (!env[count] || !env[count + 1])
+		return err_set(e, ENOMEM, "plan: out of memory");
+	p->env = env;
+	return 0;
+}
+
+int ctr_place_descriptors(struct ctr *c, struct sbx_place *place, struct err *e)
+{
+	uint64_t n = FIRST_PASSED + listen_fds() + c->cli->preserve_fds;
+
+	if (c->cli->preserve_fds > SBX_STDIO_MAX || n > SBX_STDIO_MAX)
+		return err_set(e, EINVAL, "--preserve-fds: more than %d descriptors in all",
+			       SBX_STDIO_MAX);
+	for (int fd = 0; fd < (int)n; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		/* What is close-on-exec here we have opened ourselves. */
+		if (flags < 0 || (fd >= FIRST_PASSED && flags & FD_CLOEXEC))
+			return err_set(e, EBADF, "--preserve-fds: descriptor %d is not open", fd);
+		place->fds[fd] = fd;
+	}
+	place->n_fds = (int)n;
+	return 0;
+}
+
+static int check_terminal(const struct ctr *c, struct err *e)
+{
+	const char *socket = c->cli->console_socket;
+	bool is_wanted = c->plan->terminal.is_wanted;
+
+	if (is_wanted && !socket && !c->is_foreground)
+		return err_set(e, EINVAL,
+			       "cannot allocate tty if sandbox will detach without setting "
+			       "console socket");
+	if (socket && (c->is_foreground || !is_wanted))
+		return err_set(e, EINVAL,
+			       "cannot use console socket if sandbox will not detach or allocate "
+			       "tty");
+	return 0;
+}
+
+int ctr_load_bundle(struct ctr *c, struct err *e)
+{
+	_cleanup_free_ char *bundle = realpath(c->cli->bundle, NULL), *text = NULL;
+	_cleanup_fd_ int dir = -1;
+	int r;
+
+	if (!bundle)
+		return err_errno(e, "bundle '%s'", c->cli->bundle);
+	text = malloc(OCI_CONFIG_BYTES);
+	r = text ? file_open_dir(AT_FDCWD, bundle, &dir, e) : err_set(e, ENOMEM, "out of memory");
+	if (r == 0)
+		r = file_read(dir, "config.json", text, OCI_CONFIG_BYTES, e);
+	if (r < 0)
+		return err_wrap(e, "bundle '%s'", c->cli->bundle);
+	r = plan_oci_parse_at(c->cli->root, text, strlen(text), bundle, &c->plan, e);
+	if (r == 0)
+		r = check_terminal(c, e);
+	if (r == 0)
+		r = tell_listen_fds(c->plan, listen_fds(), e);
+	if (r < 0)
+		return r;
+	c->plan->has_new_keyring = !c->cli->no_new_keyring;
+	/* Nobody but us waits for it: it must not be left alone. */
+	c->plan->dies_with_parent = c->is_foreground;
+	c->config = mem_steal(&text);
+	return 0;
+}
+
+int ctr_load_copy(struct ctr *c, struct err *e)
+{
+	_cleanup_free_ char *text = malloc(OCI_CONFIG_BYTES);
+	int r = text ? file_read(c->state.dir, STATE_FILE_CONFIG, text, OCI_CONFIG_BYTES, e)
+		     : err_set(e, ENOMEM, "out of memory");
+
+	return r < 0 ? r
+		     : plan_oci_parse_at(c->cli->root, text, strlen(text), c->state.bundle,
+					 &c->plan, e);
+}
