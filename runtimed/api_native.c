@@ -33,6 +33,7 @@ void api_metrics(struct call *c)
 
 	store_get_stats(c->core->store, &m->store);
 	m->logs_dropped = logs_dropped(c->core->logs);
+	m->hello = &c->core->hello;
 	m->functions = funcs_count(c->core->funcs);
 	buf_init(&text, METRICS_TEXT_MAX);
 	metrics_write(m, &text);
@@ -56,9 +57,10 @@ void api_images(struct call *c)
 
 		str_hex(image->digest, LAUNCH_SHA256_LEN, digest + strlen(digest));
 		json_array_append_new(
-			images, json_pack("{s:s,s:s,s:I,s:I}", "name", image->name, "digest",
+			images, json_pack("{s:s,s:s,s:I,s:I,s:I}", "name", image->name, "digest",
 					  digest, "packed_bytes", (json_int_t)image->packed_bytes,
-					  "unpacked_bytes", (json_int_t)image->unpacked_bytes));
+					  "unpacked_bytes", (json_int_t)image->unpacked_bytes,
+					  "base_bytes", (json_int_t)image->base_bytes));
 	}
 	api_json(c, 200, json_pack("{s:o}", "images", images));
 }

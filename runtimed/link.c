@@ -168,6 +168,19 @@ static void on_unpacked(struct core *core, const union launch_message *m, int *f
 	}
 }
 
+static void on_base(struct core *core, const union launch_message *m, int *fds)
+{
+	struct err e = ERR_INIT;
+
+	(void)fds;
+	if (m->base.image < core->hello.n_images) {
+		core->hello.images[m->base.image].base_bytes = m->base.bytes;
+	} else {
+		err_set(&e, EPROTO, "launcher: memory of an image it has not");
+		die(&e);
+	}
+}
+
 static const struct {
 	size_t size;
 	size_t n_fds;
@@ -177,6 +190,7 @@ static const struct {
 	[LAUNCH_FAILED] = {sizeof(struct launch_failed),	 0,		    on_failed  },
 	[LAUNCH_GONE] = {sizeof(struct launch_gone),     0,			on_gone    },
 	[LAUNCH_UNPACKED] = {sizeof(struct launch_unpacked), 0,			on_unpacked},
+	[LAUNCH_BASE] = {sizeof(struct launch_base),     0,			on_base    },
 };
 
 /* One message; false when there is none. */

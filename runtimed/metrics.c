@@ -119,6 +119,14 @@ static void put_requests(const struct metrics *m, struct buf *out)
 			   m->requests_by_class[i]);
 }
 
+static void put_images(const struct launch_hello *hello, struct buf *out)
+{
+	put_type(out, "zygote_pss_bytes", "gauge", "Memory that instances of an image share.");
+	for (uint32_t i = 0; hello && i < hello->n_images; i++)
+		buf_printf(out, "runtimed_zygote_pss_bytes{image=\"%s\"} %" PRIu64 "\n",
+			   hello->images[i].name, hello->images[i].base_bytes);
+}
+
 #define AT(field) offsetof(struct metrics, field)
 
 /* Everything that is one number. */
@@ -152,6 +160,7 @@ void metrics_write(const struct metrics *m, struct buf *out)
 	put_cold(m, out);
 	put_instances(m, out);
 	put_requests(m, out);
+	put_images(m->hello, out);
 	for (size_t i = 0; i < ARRAY_SIZE(singles); i++) {
 		put_type(out, singles[i].name, singles[i].type, singles[i].help);
 		buf_printf(out, "runtimed_%s %" PRIu64 "\n", singles[i].name,

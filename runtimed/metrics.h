@@ -53,6 +53,7 @@ struct metrics {
 	struct store_stats store;
 	uint64_t logs_dropped;
 	uint64_t functions;
+	const struct launch_hello *hello; /* borrowed: the images; NULL = none */
 };
 
 /* Count one finished invocation, whatever its outcome. */

@@ -107,10 +107,25 @@ static int check_version(const struct zygote_plain *ready, struct err *e)
 		       ready->version, ZYGOTE_VERSION);
 }
 
+/* Once for each zygote, before it has children: under a millisecond then, and nothing is divided yet. */
+static void tell_base(struct zygote *z)
+{
+	struct launch_base m = {.type = LAUNCH_BASE, .image = z->image};
+	struct err e = ERR_INIT;
+
+	if (proc_pss(z->proc.pid, &m.bytes, &e) < 0) {
+		log_err(&e); /* a number less in the metrics */
+		return;
+	}
+	z->l->host.images[z->image].base_bytes = m.bytes; /* for HELLO, if it was not sent yet */
+	launcher_send(z->l, &m, sizeof(m), NULL, 0);
+}
+
 static void on_ready(struct zygote *z)
 {
 	struct zygote *current = z->l->zygotes[z->image];
 
+	tell_base(z);
 	z->is_ready = true;
 	if (current && current->successor == z)
 		take_over(current);

@@ -13,6 +13,7 @@
  *	core → launcher  UNPACK    with the package's descriptor: unpack into the code store
  *	launcher → core  UNPACKED  done or refused
  *	core → launcher  FORGET    remove a package from the code store
+ *	launcher → core  BASE      a zygote is ready: what it takes for all its children
  */
 #ifndef RUNTIMED_LAUNCH_H
 #define RUNTIMED_LAUNCH_H
@@ -37,6 +38,7 @@ enum launch_type {
 	LAUNCH_UNPACK,
 	LAUNCH_UNPACKED,
 	LAUNCH_FORGET,
+	LAUNCH_BASE,
 };
 
 struct launch_image {
@@ -44,6 +46,7 @@ struct launch_image {
 	uint8_t digest[LAUNCH_SHA256_LEN];
 	uint64_t packed_bytes;
 	uint64_t unpacked_bytes;
+	uint64_t base_bytes; /* see struct launch_base; 0 = not known yet */
 };
 
 struct launch_hello {
@@ -137,6 +140,16 @@ struct launch_forget {
 	uint8_t code[LAUNCH_SHA256_LEN];
 };
 
+/*
+ * The memory of a zygote that its children share and no instance is billed for: its proportional share
+ * (PSS) when it is ready and has no children yet.
+ */
+struct launch_base {
+	uint32_t type;
+	uint32_t image; /* index in HELLO */
+	uint64_t bytes;
+};
+
 /* The largest datagram; receive buffers have this size. */
 union launch_message {
 	uint32_t type;
@@ -149,6 +162,7 @@ union launch_message {
 	struct launch_unpack unpack;
 	struct launch_unpacked unpacked;
 	struct launch_forget forget;
+	struct launch_base base;
 };
 
 #endif

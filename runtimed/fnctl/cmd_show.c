@@ -128,7 +128,7 @@ int cmd_show(struct app *a, struct err *e)
 int cmd_images(struct app *a, struct err *e)
 {
 	const struct request rq = {.method = "GET", .path = "/v1/images"};
-	struct table t = TABLE("NAME", "DIGEST", "PACKED", "UNPACKED");
+	struct table t = TABLE("NAME", "DIGEST", "PACKED", "UNPACKED", "SHARED");
 	json_auto_t *doc = NULL;
 	const json_t *image;
 	size_t i;
@@ -141,12 +141,14 @@ int cmd_images(struct app *a, struct err *e)
 		return 0;
 	json_array_foreach(json_object_get(doc, "images"), i, image)
 	{
-		char packed[TABLE_NUMBER_MAX], unpacked[TABLE_NUMBER_MAX], digest[21];
+		char packed[TABLE_NUMBER_MAX], unpacked[TABLE_NUMBER_MAX];
+		char shared[TABLE_NUMBER_MAX], digest[21];
 
 		snprintf(digest, sizeof(digest), "%s", text(image, "digest"));
 		table_bytes((uint64_t)number(image, "packed_bytes"), packed);
 		table_bytes((uint64_t)number(image, "unpacked_bytes"), unpacked);
-		table_row(&t, text(image, "name"), digest, packed, unpacked);
+		table_bytes((uint64_t)number(image, "base_bytes"), shared);
+		table_row(&t, text(image, "name"), digest, packed, unpacked, shared);
 	}
 	return table_print(&t, stdout, e);
 }

@@ -2,6 +2,7 @@
 """Every command of fnctl, as typed: what it prints, and its exit status."""
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from lib import EXIT_STATUS, call, deploy, fnctl, invoke, run, wait_for, write_c
 
 HELLO = '''
 import os
+import re
 def handler(event, context):
     print("greeting", event.get("name"))
     return {"message": os.environ.get("GREETING", "Hello") + ", " + event.get("name", "you")}
@@ -128,9 +130,20 @@ def show_prints_settings_and_variables(d):
 
 def image_list_shows_digest_and_size(d):
     rows = [line.split() for line in call(d, "image", "list").splitlines()]
-    assert rows[0] == ["NAME", "DIGEST", "PACKED", "UNPACKED"], rows
+    assert rows[0] == ["NAME", "DIGEST", "PACKED", "UNPACKED", "SHARED"], rows
     names = {row[0] for row in rows[1:]}
     assert {"python3.11", "python3.11-data"} <= names, rows
+
+
+def the_memory_that_instances_share_is_told(d):
+    def shared():
+        text = d.request("GET", "/metrics")[2].decode()
+        return dict(re.findall(r'^runtimed_zygote_pss_bytes\{image="([^"]+)"\} (\d+)$', text, re.M))
+    wait_for(lambda: all(int(n) > 0 for n in shared().values()), "the zygotes")
+    images = json.loads(call(d, "image", "list", "--json"))["images"]
+    assert {i["name"]: str(i["base_bytes"]) for i in images} == shared(), images
+    for name, n in shared().items():
+        assert 5 << 20 < int(n) < 100 << 20, (name, n)
 
 
 def each_outcome_has_its_exit_status(d):
@@ -221,6 +234,7 @@ if __name__ == "__main__":
         list_shows_a_row_for_each,
         show_prints_settings_and_variables,
         image_list_shows_digest_and_size,
+        the_memory_that_instances_share_is_told,
         each_outcome_has_its_exit_status,
         logs_prints_the_last_lines,
         logs_shows_control_bytes_and_sends_none,
