@@ -26,6 +26,7 @@
 #include "sandbox/console.h"
 #include "sandbox/home.h"
 #include "sandbox/hook.h"
+#include "sandbox/idmap.h"
 #include "sandbox/net.h"
 #include "sandbox/root.h"
 #include "sandbox/sys.h"
@@ -45,7 +46,9 @@ struct child {
 
 static int step_groups(struct child *c, struct err *e)
 {
-	return child_birth_begin(c->birth, e);
+	int r = child_birth_begin(c->birth, e);
+
+	return r < 0 ? r : root_note_groups(c->place->group, &c->root, e);
 }
 
 static int step_wait(struct child *c, struct err *e)
@@ -128,6 +131,12 @@ static int step_ids(struct child *c, struct err *e)
 static int step_loopback(struct child *c, struct err *e)
 {
 	return c->place->net_ns < 0 ? net_loopback_up(e) : 0;
+}
+
+/* After all that closes descriptors. */
+static int step_mapped(struct child *c, struct err *e)
+{
+	return idmap_receive(c->plan, c->sync, c->root.mounts, e);
 }
 
 static int step_private(struct child *c, struct err *e)
@@ -276,6 +285,7 @@ static const struct {
 	{"ids",		 step_ids,	  CLONE_NEWUSER,	 false},
 	{"session keyring",	    step_keyring,	  0,		     false},
 	{"network",		    step_loopback,	   CLONE_NEWNET,	 true },
+	{"mapped mounts",	  step_mapped,      CLONE_NEWNS,	    true },
 	{"mount propagation",   step_private,	    CLONE_NEWNS,	 true },
 	{"mount root",	       step_root,	  CLONE_NEWNS,     true },
 	{"mount",		  step_mounts,      CLONE_NEWNS,	    true },

@@ -4,6 +4,7 @@
  *
  * It shares no memory with its parent, allocates nothing, and talks over one SEQPACKET socket:
  *	parent → child   one byte: ids are mapped, groups are joined, go
+ *	                 then, if the plan has any, its idmapped mounts (idmap.h)
  *	child → parent   struct child_report: failed (err.code != 0) or, as pid 1, standing (code 0)
  *	parent → child   one byte: to a pid 1 that stands, heard
  *	end of file      the program was executed (the socket is close-on-exec)

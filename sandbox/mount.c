@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,9 +42,28 @@ static int configure(int fs, char *option, struct err *e)
 	return r < 0 ? err_errno(e, "option '%s'", option) : 0;
 }
 
+/* The next of "k=v,flag", ended and without the quotes that a value with commas stands in; NULL at the end. */
+static char *next_option(char **rest)
+{
+	char *option = *rest, *to = option, *at = option;
+	bool is_quoted = false;
+
+	if (!*at)
+		return NULL;
+	for (; *at && (is_quoted || *at != ','); at++) {
+		if (*at == '"')
+			is_quoted = !is_quoted;
+		else
+			*to++ = *at;
+	}
+	*rest = at + (*at == ',');
+	*to = '\0';
+	return option;
+}
+
 static int configure_all(int fs, const char *source, const char *data, struct err *e)
 {
-	char copy[DATA_MAX], *save = NULL;
+	char copy[DATA_MAX], *rest = copy;
 	int r = 0;
 
 	if (source && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0) < 0)
@@ -56,8 +74,9 @@ static int configure_all(int fs, const char *source, const char *data, struct er
 		return err_set(e, E2BIG, "options of %zu bytes, at most %d", strlen(data),
 			       DATA_MAX);
 	strcpy(copy, data); /* fits: checked above */
-	for (char *o = strtok_r(copy, ",", &save); r == 0 && o; o = strtok_r(NULL, ",", &save))
-		r = configure(fs, o, e);
+	for (char *o = next_option(&rest); r == 0 && o; o = next_option(&rest))
+		if (*o)
+			r = configure(fs, o, e);
 	return r;
 }
 
@@ -81,6 +100,23 @@ int mnt_new(const char *type, const char *source, const char *data, uint64_t att
 		return err_errno(e, "%s: mount", type);
 	*ret_mount = mount;
 	return 0;
+}
+
+int mnt_change(int mount, const char *data, bool is_readonly, struct err *e)
+{
+	_cleanup_fd_ int fs = sys_fspick(mount, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+	int r;
+
+	if (fs < 0)
+		return err_errno(e, "open file system");
+	r = configure_all(fs, NULL, data, e);
+	if (r == 0 && sys_fsconfig(fs, FSCONFIG_SET_FLAG, is_readonly ? "ro" : "rw", NULL, 0) < 0)
+		r = err_errno(e, "option '%s'", is_readonly ? "ro" : "rw");
+	if (r == 0 && sys_fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		r = err_errno(e, "reconfigure");
+	if (r < 0)
+		append_log(fs, e);
+	return r;
 }
 
 int mnt_clone(int dirfd, const char *path, bool is_recursive, int *ret_mount, struct err *e)
@@ -121,67 +157,31 @@ int mnt_attach(int mount, int target, const char *name, struct err *e)
 	return 0;
 }
 
-/* Make the last part of path beneath parent; somebody may have been faster. */
-static int make_last(int parent, const char *name, bool is_dir, const char *path, struct err *e)
+static int mount_id(int fd, uint64_t *ret, struct err *e)
 {
-	_cleanup_fd_ int file = -1;
+	struct statx st;
 
-	if (is_dir) {
-		if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
-			return err_errno(e, "mkdir '%s'", path);
-		return 0;
-	}
-	file = openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0644);
-	if (file < 0 && errno != EEXIST)
-		return err_errno(e, "create '%s'", path);
+	if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID, &st) < 0)
+		return err_errno(e, "look at a mount");
+	*ret = st.stx_mnt_id;
 	return 0;
 }
 
-/* path is relative, without leading slash, and may be cut: it is our copy. */
-static int open_or_make(int root, char *path, bool is_dir, int *ret_fd, struct err *e)
+int mnt_attach_in(int root, int mount, int target, const char *path, struct err *e)
 {
-	_cleanup_fd_ int parent = -1;
-	char *slash, *name;
-	int fd = sys_open_in_root(root, path[0] ? path : ".", O_PATH), r;
+	_cleanup_fd_ int seen = -1;
+	uint64_t ours = 0, theirs = 0;
+	int r = mnt_attach(mount, target, path, e);
 
-	if (fd >= 0) {
-		*ret_fd = fd;
-		return 0;
-	}
-	if (errno != ENOENT)
-		return err_errno(e, "open '/%s' in the root", path);
-	slash = strrchr(path, '/');
-	name = slash ? slash + 1 : path;
-	if (slash)
-		*slash = '\0';
-	/* Depth is bounded by PATH_MAX / 2; every level returns before the next is opened. */
-	r = open_or_make(root, slash ? path : path + strlen(path), true, &parent, e);
-	if (slash)
-		*slash = '/';
-	if (r == 0)
-		r = make_last(parent, name, is_dir, path, e);
 	if (r < 0)
 		return r;
-	fd = sys_open_in_root(parent, name, O_PATH | O_NOFOLLOW);
-	if (fd < 0)
-		return err_errno(e, "open new '/%s' in the root", path);
-	*ret_fd = fd;
-	return 0;
-}
-
-int mnt_target(int root, const char *target, bool is_dir, int *ret_fd, struct err *e)
-{
-	char path[PATH_MAX];
-	size_t n;
-
-	while (*target == '/')
-		target++;
-	n = strlen(target);
-	while (n > 0 && target[n - 1] == '/')
-		n--;
-	if (n >= sizeof(path))
-		return err_set(e, ENAMETOOLONG, "mount target of %zu bytes", n);
-	memcpy(path, target, n);
-	path[n] = '\0';
-	return open_or_make(root, path, is_dir, ret_fd, e);
+	seen = sys_open_in_root(root, path, O_PATH);
+	if (seen < 0)
+		return err_errno(e, "open '%s' again", path);
+	r = mount_id(mount, &ours, e);
+	if (r == 0)
+		r = mount_id(seen, &theirs, e);
+	if (r == 0 && ours != theirs)
+		r = err_set(e, EBUSY, "'%s' was moved meanwhile", path);
+	return r;
 }

@@ -221,18 +221,6 @@ static int check_devices(const struct oci *o, const struct node *top, struct err
 	return r;
 }
 
-/* Devices are made unless the config brings a /dev of its own. */
-static void choose_dev(struct oci *o)
-{
-	o->plan->has_default_dev = true;
-	for (uint32_t i = 0; i < o->plan->n_mounts; i++) {
-		const struct sbx_mount *m = &o->plan->mounts[i];
-
-		if (m->kind == SBX_MOUNT_BIND && str_is(m->target, "/dev"))
-			o->plan->has_default_dev = false;
-	}
-}
-
 static int compile(struct oci *o, const struct node *top, struct err *e)
 {
 	static const char *const unsupported[] = {"vm", "zos", "solaris", "windows", NULL};
@@ -250,7 +238,9 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 	if (r == 0)
 		r = oci_linux(o, &part, e);
 	if (r == 0)
-		r = oci_mounts(o, &mounts, e);
+		r = oci_mounts(o, &mounts, &part, e);
+	if (r == 0)
+		r = oci_devices(o, &part, e);
 	if (r == 0)
 		r = names(o, top, e);
 	if (r == 0)
@@ -263,7 +253,6 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 		r = check_cgroup_mounts(o, top, e);
 	if (r == 0)
 		r = check_devices(o, top, e);
-	choose_dev(o);
 	return r;
 }
 

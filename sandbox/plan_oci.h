@@ -3,7 +3,9 @@
  *
  *	plan_oci.c		the file, its top level, what its parts must agree on
  *	plan_oci_process.c	process
- *	plan_oci_mounts.c	mounts and their options
+ *	plan_oci_mounts.c	mounts
+ *	plan_oci_options.c	their options
+ *	plan_oci_devices.c	what is in /dev: linux.devices and the default ones
  *	plan_oci_linux.c	linux: namespaces, id maps, paths
  *	plan_oci_resources.c	linux.resources
  *	plan_oci_seccomp.c	linux.seccomp
@@ -42,7 +44,12 @@ int plan_oci_compile_at(const char *cache_root, const json_t *json, const char *
 			struct sbx_plan **ret, struct err *e);
 
 int oci_process(struct oci *o, const struct node *process, struct err *e);
-int oci_mounts(struct oci *o, const struct node *mounts, struct err *e);
+int oci_mounts(struct oci *o, const struct node *mounts, const struct node *linux_part,
+	       struct err *e);
+int oci_mount_options(struct oci *o, struct sbx_mount *m, const struct node *mount,
+		      const char *label, struct err *e);
+/* After the mounts: one of them may bring a /dev. */
+int oci_devices(struct oci *o, const struct node *linux_part, struct err *e);
 int oci_linux(struct oci *o, const struct node *linux_part, struct err *e);
 int oci_hooks(struct oci *o, const struct node *hooks, struct err *e);
 int oci_annotations(struct oci *o, const struct node *annotations, struct err *e);
@@ -67,6 +74,9 @@ int oci_text(struct oci *o, const struct node *n, const char **ret, struct err *
 
 /* The same for a path on the host, made absolute. */
 int oci_host_path(struct oci *o, const struct node *n, const char **ret, struct err *e);
+
+/* All elements of an array of id mappings, into as many maps; no more than SBX_IDMAPS_MAX. */
+int oci_id_maps(const struct node *list, struct sbx_idmap *maps, struct err *e);
 
 /* An array of strings; the copy ends with NULL. Stays as it is if nothing is there. */
 int oci_texts(struct oci *o, const struct node *n, size_t max, const char ***ret, uint32_t *ret_n,

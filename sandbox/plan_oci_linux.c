@@ -90,6 +90,19 @@ static int one_map(struct sbx_idmap *m, const struct node *n, struct err *e)
 	return r;
 }
 
+int oci_id_maps(const struct node *list, struct sbx_idmap *maps, struct err *e)
+{
+	size_t n;
+	int r = node_list(list, SBX_IDMAPS_MAX, &n, e);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct node item = node_at(list, i);
+
+		r = one_map(&maps[i], &item, e);
+	}
+	return r;
+}
+
 static int id_maps(const struct node *part, const char *key, struct sbx_idmap *maps, uint32_t *ret,
 		   struct err *e)
 {
@@ -97,17 +110,14 @@ static int id_maps(const struct node *part, const char *key, struct sbx_idmap *m
 	size_t n;
 	int r = node_list(&list, SBX_IDMAPS_MAX, &n, e);
 
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		struct node item = node_at(&list, i);
-
-		r = one_map(&maps[i], &item, e);
-	}
+	if (r == 0)
+		r = oci_id_maps(&list, maps, e);
 	if (r == 0)
 		*ret = (uint32_t)n;
 	return r;
 }
 
-/* Shared is missing on purpose: mounts made inside must never reach the host. */
+/* Shared is with later copies of the root alone: it was cut off from the host's before. */
 static const struct {
 	const char *word;
 	uint64_t flags;
@@ -116,6 +126,8 @@ static const struct {
 	{"rprivate",    0		      },
 	{"slave",	  MS_SLAVE		  },
 	{"rslave",	   MS_SLAVE | MS_REC	    },
+	{"shared",	   MS_SHARED		    },
+	{"rshared",	    MS_SHARED | MS_REC    },
 	{"unbindable",  MS_UNBINDABLE	    },
 	{"runbindable", MS_UNBINDABLE | MS_REC},
 };
@@ -187,9 +199,9 @@ static int paths(struct oci *o, const struct node *part, struct err *e)
 
 int oci_linux(struct oci *o, const struct node *part, struct err *e)
 {
-	static const char *const unsupported[] = {"devices",	 "netDevices",	 "sysctl",
-						  "mountLabel",	 "personality",	 "intelRdt",
-						  "timeOffsets", "memoryPolicy", NULL};
+	static const char *const unsupported[] = {"netDevices", "sysctl",      "personality",
+						  "intelRdt",	"timeOffsets", "memoryPolicy",
+						  NULL};
 	struct node resources = node_get(part, "resources"), seccomp = node_get(part, "seccomp");
 	struct sbx_plan *p = o->plan;
 	int r = node_need(part, e);

@@ -1,242 +1,37 @@
-/*
- * config.json: mounts. See plan_oci.h.
- *
- * Every option word of the specification is a row of one table; what is no word of it is the file system's
- * own and handed on. Of words that contradict each other the last counts.
- */
+/* config.json: mounts, but for their options (plan_oci_options.c). See plan_oci.h. */
 #include "sandbox/plan_oci.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mount.h>
 
-#include "base/buf.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "sandbox/sys.h"
 
-#define OPTIONS_MAX	 64
-#define OPTION_BYTES_MAX 4095 /* of one mount, as the kernel takes them */
-
-enum action {
-	ACT_ATTR,	 /* set and clear attributes */
-	ACT_RATTR,	 /* the same of submounts too */
-	ACT_PROPAGATION, /* set: MS_* */
-	ACT_BIND,	 /* set: recursive */
-	ACT_SUPER,	 /* of the file system itself: handed on by fsconfig(2) */
-	ACT_NOTHING,	 /* what it asks for is so anyway */
-	ACT_REFUSED,
-};
-
-static const struct option {
-	const char *word;
-	enum action action;
-	uint64_t set, clr;
-} options[] = {
-	{"async",	  ACT_SUPER,	     0,			0			 },
-	{"atime",	  ACT_ATTR,	    0,		       MOUNT_ATTR__ATIME	},
-	{"bind",		 ACT_BIND,	   0,		      0		       },
-	{"defaults",	     ACT_NOTHING,	  0,			     0		      },
-	{"dev",		ACT_ATTR,	  0,			     MOUNT_ATTR_NODEV	     },
-	{"diratime",	     ACT_ATTR,	       0,			  MOUNT_ATTR_NODIRATIME },
-	{"dirsync",	    ACT_SUPER,       0,			  0			   },
-	{"exec",		 ACT_ATTR,	   0,		      MOUNT_ATTR_NOEXEC     },
-	{"idmap",	  ACT_REFUSED,     0,			  0			   },
-	{"iversion",	     ACT_SUPER,	0,			   0			    },
-	{"lazytime",	     ACT_SUPER,	0,			   0			    },
-	{"loud",		 ACT_NOTHING,     0,			 0			  },
-	{"mand",		 ACT_SUPER,	    0,		       0			},
-	{"noatime",	    ACT_ATTR,	      MOUNT_ATTR_NOATIME,	  MOUNT_ATTR__ATIME	   },
-	{"nodev",	  ACT_ATTR,	    MOUNT_ATTR_NODEV,	      0		       },
-	{"nodiratime",     ACT_ATTR,	 MOUNT_ATTR_NODIRATIME,	0			 },
-	{"noexec",	   ACT_ATTR,	     MOUNT_ATTR_NOEXEC,	0			 },
-	{"noiversion",     ACT_SUPER,	  0,			     0		      },
-	{"nolazytime",     ACT_SUPER,	  0,			     0		      },
-	{"nomand",	   ACT_SUPER,	      0,			 0			  },
-	{"norelatime",     ACT_NOTHING,	    0,		       0			}, /* relatime is the kernel's default then */
-	{"nostrictatime",  ACT_ATTR,	    0,		       MOUNT_ATTR__ATIME	},
-	{"nosuid",	   ACT_ATTR,	     MOUNT_ATTR_NOSUID,	0			 },
-	{"nosymfollow",	ACT_ATTR,	  MOUNT_ATTR_NOSYMFOLLOW, 0			   },
-	{"private",	    ACT_PROPAGATION, MS_PRIVATE,		 0			  },
-	{"ratime",	   ACT_RATTR,	      0,			 MOUNT_ATTR__ATIME	  },
-	{"rbind",	  ACT_BIND,	    1,		       0			},
-	{"rdev",		 ACT_RATTR,	    0,		       MOUNT_ATTR_NODEV      },
-	{"rdiratime",      ACT_RATTR,	 0,			    MOUNT_ATTR_NODIRATIME },
-	{"relatime",	     ACT_ATTR,	       0,			  MOUNT_ATTR__ATIME	   },
-	{"remount",	    ACT_REFUSED,	 0,			    0		     },
-	{"rexec",	  ACT_RATTR,	     0,			MOUNT_ATTR_NOEXEC	 },
-	{"ridmap",	   ACT_REFUSED,	0,			   0			    },
-	{"rnoatime",	     ACT_RATTR,	MOUNT_ATTR_NOATIME,	    MOUNT_ATTR__ATIME     },
-	{"rnodev",	   ACT_RATTR,	      MOUNT_ATTR_NODEV,	0			 },
-	{"rnodiratime",	ACT_RATTR,	   MOUNT_ATTR_NODIRATIME,  0			   },
-	{"rnoexec",	    ACT_RATTR,       MOUNT_ATTR_NOEXEC,	  0			   },
-	{"rnorelatime",	ACT_NOTHING,     0,			0			 },
-	{"rnostrictatime", ACT_RATTR,	      0,			 MOUNT_ATTR__ATIME	  },
-	{"rnosuid",	    ACT_RATTR,       MOUNT_ATTR_NOSUID,	  0			   },
-	{"rnosymfollow",	 ACT_RATTR,	    MOUNT_ATTR_NOSYMFOLLOW, 0		     },
-	{"ro",	       ACT_ATTR,	 MOUNT_ATTR_RDONLY,	    0		     },
-	{"rprivate",	     ACT_PROPAGATION, MS_PRIVATE | MS_REC,	   0			    },
-	{"rrelatime",      ACT_RATTR,	 0,			    MOUNT_ATTR__ATIME     },
-	{"rro",		ACT_RATTR,	   MOUNT_ATTR_RDONLY,      0		       },
-	{"rrw",		ACT_RATTR,	   0,		      MOUNT_ATTR_RDONLY     },
-	{"rshared",	    ACT_PROPAGATION, MS_SHARED | MS_REC,	 0			  },
-	{"rslave",	   ACT_PROPAGATION, MS_SLAVE | MS_REC,      0			},
-	{"rstrictatime",	 ACT_RATTR,	    MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME     },
-	{"rsuid",	  ACT_RATTR,	     0,			MOUNT_ATTR_NOSUID	 },
-	{"rsymfollow",     ACT_RATTR,	  0,			     MOUNT_ATTR_NOSYMFOLLOW},
-	{"runbindable",	ACT_PROPAGATION, MS_UNBINDABLE | MS_REC, 0			  },
-	{"rw",	       ACT_ATTR,	 0,			    MOUNT_ATTR_RDONLY     },
-	{"shared",	   ACT_PROPAGATION, MS_SHARED,	       0			},
-	{"silent",	   ACT_NOTHING,	0,			   0			    },
-	{"slave",	  ACT_PROPAGATION, MS_SLAVE,		     0		      },
-	{"strictatime",	ACT_ATTR,	  MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME	   },
-	{"suid",		 ACT_ATTR,	   0,		      MOUNT_ATTR_NOSUID     },
-	{"symfollow",      ACT_ATTR,	0,			   MOUNT_ATTR_NOSYMFOLLOW},
-	{"sync",		 ACT_SUPER,	    0,		       0			},
-	{"tmpcopyup",      ACT_REFUSED,	   0,		      0		       },
-	{"unbindable",     ACT_PROPAGATION, MS_UNBINDABLE,	       0			},
-};
-
-/* The file systems a config may ask for by type; any other is the kernel's to judge. */
-static const struct {
-	const char *type;
-	enum sbx_mount_kind kind;
-} special[] = {
-	{"bind",	 SBX_MOUNT_BIND  },
-	{"cgroup",  SBX_MOUNT_CGROUP},
-	{"cgroup2", SBX_MOUNT_CGROUP},
-};
-
-static const struct option *find(const char *word)
+/* Host mounts that are made later appear in slaves alone; who shares is cut off by nobody (root_mount.c). */
+static void follow_host(struct oci *o, const struct sbx_mount *m)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		if (str_is(options[i].word, word))
-			return &options[i];
-	return NULL;
+	if (m->kind == SBX_MOUNT_BIND && (m->propagation | m->rpropagation) & MS_SLAVE)
+		o->plan->follows_host_mounts = true;
 }
 
-const char *oci_mount_word(size_t i)
+static int finish_bind(struct oci *o, struct sbx_mount *m, const struct node *mount, struct err *e)
 {
-	for (size_t at = 0; at < ARRAY_SIZE(options); at++)
-		if (options[at].action != ACT_REFUSED && i-- == 0)
-			return options[at].word;
-	return NULL;
+	struct node source = node_get(mount, "source");
+	int r = node_need(&source, e);
+
+	if (m->propagation == 0 && m->rpropagation == 0)
+		m->rpropagation = MS_PRIVATE;
+	return r < 0 ? r : oci_host_path(o, &source, &m->source, e);
 }
 
-/* One word into attributes, of which a later one overrides an earlier. */
-static void apply(uint64_t *set, uint64_t *clr, const struct option *o)
+static int finish_fs(struct oci *o, struct sbx_mount *m, const struct node *mount, struct err *e)
 {
-	*set = (*set & ~o->clr) | o->set;
-	*clr = (*clr & ~o->set) | o->clr;
-}
-
-static int super(const struct sbx_mount *m, const struct node *n, const char *word,
-		 struct buf *data, struct err *e)
-{
-	if (m->kind == SBX_MOUNT_BIND)
-		return node_fail(n, e, "'%s' is no option of a bind mount", word);
-	if (!*word)
-		return node_fail(n, e, "an empty option");
-	buf_printf(data, "%s%s", data->len > 0 ? "," : "", word);
-	return buf_failed(data) ? node_fail(n, e, "options of over %d bytes", OPTION_BYTES_MAX) : 0;
-}
-
-static int one_option(struct sbx_mount *m, const struct node *n, struct buf *data, struct err *e)
-{
-	const char *word = "";
-	const struct option *o;
-	int r = node_text(n, &word, e);
+	struct node source = node_get(mount, "source"), type = node_get(mount, "type");
+	int r = node_need(&type, e);
 
 	if (r < 0)
 		return r;
-	o = find(word);
-	switch (o ? o->action : ACT_SUPER) {
-	case ACT_ATTR:
-		apply(&m->attr_set, &m->attr_clr, o);
-		return 0;
-	case ACT_RATTR:
-		apply(&m->rattr_set, &m->rattr_clr, o);
-		return 0;
-	case ACT_PROPAGATION:
-		m->propagation = o->set;
-		return 0;
-	case ACT_BIND:
-	case ACT_NOTHING:
-		return 0;
-	case ACT_SUPER:
-		return super(m, n, word, data, e);
-	case ACT_REFUSED:
-		break;
-	}
-	return node_fail(n, e, "'%s' is not supported", word);
-}
-
-/* A mount is a bind mount by its type or by an option, whatever the order. */
-static int choose_kind(struct sbx_mount *m, const struct node *list, size_t n, struct err *e)
-{
-	for (size_t i = 0; m->type && i < ARRAY_SIZE(special); i++)
-		if (str_is(special[i].type, m->type))
-			m->kind = special[i].kind;
-	for (size_t i = 0; i < n; i++) {
-		struct node item = node_at(list, i);
-		const char *word = "";
-		const struct option *o;
-		int r = node_text(&item, &word, e);
-
-		if (r < 0)
-			return r;
-		o = find(word);
-		if (o && o->action == ACT_BIND) {
-			m->kind = SBX_MOUNT_BIND;
-			m->is_recursive = m->is_recursive || o->set;
-		}
-	}
-	return 0;
-}
-
-static int all_options(struct oci *o, struct sbx_mount *m, const struct node *mount, struct err *e)
-{
-	struct node list = node_get(mount, "options");
-	_cleanup_buf_ struct buf data;
-	char *copy;
-	size_t n;
-	int r = node_list(&list, OPTIONS_MAX, &n, e);
-
-	buf_init(&data, OPTION_BYTES_MAX);
-	if (r == 0)
-		r = choose_kind(m, &list, n, e);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		struct node item = node_at(&list, i);
-
-		r = node_need(&item, e);
-		if (r == 0)
-			r = one_option(m, &item, &data, e);
-	}
-	if (r < 0 || data.len == 0)
-		return r;
-	copy = oci_alloc(o, data.len + 1, e);
-	if (!copy)
-		return -e->code;
-	m->data = memcpy(copy, data.data, data.len + 1);
-	return 0;
-}
-
-/* What follows from the kind of the mount, now that all its options are known. */
-static int finish(struct oci *o, struct sbx_mount *m, const struct node *mount, struct err *e)
-{
-	struct node source = node_get(mount, "source"), type = node_get(mount, "type");
-	int r;
-
-	if (m->propagation & (MS_SLAVE | MS_SHARED))
-		o->plan->follows_host_mounts = true;
-	if (m->kind == SBX_MOUNT_BIND) {
-		r = node_need(&source, e);
-		if (m->propagation == 0)
-			m->propagation = MS_PRIVATE | MS_REC;
-		return r < 0 ? r : oci_host_path(o, &source, &m->source, e);
-	}
-	if (!m->type)
-		return node_need(&type, e);
 	/* A new file system has no submounts. */
 	m->attr_set |= m->rattr_set;
 	m->rattr_set = m->rattr_clr = 0;
@@ -246,6 +41,70 @@ static int finish(struct oci *o, struct sbx_mount *m, const struct node *mount, 
 		m->late_readonly = true;
 	}
 	return oci_text(o, &source, &m->source, e);
+}
+
+/* What follows from the kind of the mount, now that all its options are known. */
+static int finish(struct oci *o, struct sbx_mount *m, const struct node *mount, struct err *e)
+{
+	struct node options = node_get(mount, "options");
+	bool is_tmpfs = m->kind == SBX_MOUNT_FS && m->type && str_is(m->type, "tmpfs");
+
+	if (m->copies_up && !is_tmpfs)
+		return node_fail(&options, e, "'tmpcopyup' is for a tmpfs");
+	if (m->idmapping != SBX_IDMAP_NONE && m->kind != SBX_MOUNT_BIND)
+		return node_fail(mount, e, "id mappings are for a bind mount");
+	follow_host(o, m);
+	switch (m->kind) {
+	case SBX_MOUNT_BIND:
+		return finish_bind(o, m, mount, e);
+	case SBX_MOUNT_FS:
+	case SBX_MOUNT_CGROUP:
+		return finish_fs(o, m, mount, e);
+	case SBX_MOUNT_REMOUNT:
+	case SBX_MOUNT_SCRATCH:
+		break;
+	}
+	return 0;
+}
+
+static int one_map(struct oci *o, const struct node *list, const struct sbx_idmap **ret,
+		   uint32_t *ret_n, struct err *e)
+{
+	struct sbx_idmap *maps;
+	size_t n;
+	int r = node_list(list, SBX_IDMAPS_MAX, &n, e);
+
+	if (r < 0 || n == 0)
+		return r;
+	maps = oci_alloc(o, n * sizeof(*maps), e);
+	if (!maps)
+		return -e->code;
+	r = oci_id_maps(list, maps, e);
+	if (r < 0)
+		return r;
+	*ret = maps;
+	*ret_n = (uint32_t)n;
+	return 0;
+}
+
+/* Maps may stand without the word: then they are for the mount alone. The word without maps: the sandbox's. */
+static int id_maps(struct oci *o, struct sbx_mount *m, const struct node *mount, struct err *e)
+{
+	struct node uids = node_get(mount, "uidMappings"), gids = node_get(mount, "gidMappings");
+	int r = one_map(o, &uids, &m->uid_maps, &m->n_uid_maps, e);
+
+	if (r == 0)
+		r = one_map(o, &gids, &m->gid_maps, &m->n_gid_maps, e);
+	if (r < 0)
+		return r;
+	if (!m->uid_maps != !m->gid_maps)
+		return node_fail(mount, e, "uidMappings and gidMappings need each other");
+	if (m->uid_maps && m->idmapping == SBX_IDMAP_NONE)
+		m->idmapping = SBX_IDMAP_MOUNT;
+	if (m->idmapping != SBX_IDMAP_NONE && !m->uid_maps && o->plan->n_uid_maps == 0)
+		return node_fail(mount, e,
+				 "'idmap' needs uidMappings and gidMappings, or a user namespace");
+	return 0;
 }
 
 /* The specification allows a relative destination: it begins at the root. */
@@ -275,30 +134,47 @@ static int target(struct oci *o, struct sbx_mount *m, const struct node *n, stru
 	return 0;
 }
 
-static int one_mount(struct oci *o, struct sbx_mount *m, const struct node *mount, struct err *e)
+static int one_mount(struct oci *o, struct sbx_mount *m, const struct node *mount,
+		     const char *label, struct err *e)
 {
-	static const char *const unsupported[] = {"uidMappings", "gidMappings", NULL};
 	struct node destination = node_get(mount, "destination"), type = node_get(mount, "type");
 	int r = node_need(mount, e);
 
 	if (r == 0)
 		r = node_object(mount, e);
 	if (r == 0)
-		r = node_refuse(mount, unsupported, e);
-	if (r == 0)
 		r = target(o, m, &destination, e);
 	if (r == 0)
 		r = oci_text(o, &type, &m->type, e);
 	if (r == 0)
-		r = all_options(o, m, mount, e);
+		r = oci_mount_options(o, m, mount, label, e);
+	if (r == 0)
+		r = id_maps(o, m, mount, e);
 	return r < 0 ? r : finish(o, m, mount, e);
 }
 
-int oci_mounts(struct oci *o, const struct node *mounts, struct err *e)
+/* It will stand in quotes among options. */
+static int mount_label(const struct node *part, const char **ret, struct err *e)
 {
+	struct node n = node_get(part, "mountLabel");
+	const char *label = "";
+	int r = node_text(&n, &label, e);
+
+	if (r == 0 && strpbrk(label, "\"\n"))
+		r = node_fail(&n, e, "not a label");
+	if (r == 0 && *label)
+		*ret = label;
+	return r;
+}
+
+int oci_mounts(struct oci *o, const struct node *mounts, const struct node *part, struct err *e)
+{
+	const char *label = NULL;
 	size_t n;
 	int r = node_list(mounts, SBX_MOUNTS_MAX, &n, e);
 
+	if (r == 0)
+		r = mount_label(part, &label, e);
 	if (r < 0)
 		return r;
 	o->plan->mounts = oci_alloc(o, (n + 1) * sizeof(*o->plan->mounts), e);
@@ -307,7 +183,7 @@ int oci_mounts(struct oci *o, const struct node *mounts, struct err *e)
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		struct node item = node_at(mounts, i);
 
-		r = one_mount(o, &o->plan->mounts[i], &item, e);
+		r = one_mount(o, &o->plan->mounts[i], &item, label, e);
 	}
 	if (r == 0)
 		o->plan->n_mounts = (uint32_t)n;

@@ -1,19 +1,12 @@
-/*
- * Building the root file system: open it, mount into it, restrict it, enter it.
- *
- * Host paths (plan->root, mount sources, /dev/null for masks) are only opened before root_enter(); targets
- * are always looked up inside the new root. After root_enter() the host's tree is gone.
- */
+/* The root file system itself: open it, enter it. See root.h. */
 #include "sandbox/root.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -23,13 +16,33 @@
 
 void root_fini(struct root_state *s)
 {
+	for (size_t i = 0; i < ARRAY_SIZE(s->mounts); i++)
+		fd_close(&s->mounts[i]);
 	fd_close(&s->scratch);
 	fd_close(&s->root);
 }
 
+/* Who is to share mounts with the host is taken from the host's tree while that is still shared. */
+static int take_shared(const struct sbx_plan *p, struct root_state *s, struct err *e)
+{
+	for (uint32_t i = 0; i < p->n_mounts; i++) {
+		const struct sbx_mount *m = &p->mounts[i];
+
+		if (m->kind != SBX_MOUNT_BIND || s->mounts[i] >= 0 ||
+		    !((m->propagation | m->rpropagation) & MS_SHARED))
+			continue;
+		if (mnt_clone(AT_FDCWD, m->source, m->is_recursive, &s->mounts[i], e) < 0)
+			return err_wrap(e, "'%s'", m->target);
+	}
+	return 0;
+}
+
 int root_make_private(const struct sbx_plan *p, struct root_state *s, struct err *e)
 {
-	(void)s;
+	int r = take_shared(p, s, e);
+
+	if (r < 0)
+		return r;
 	/* Nothing we mount may reach the host; what the host mounts reaches us where the plan says so. */
 	if (mount(NULL, "/", NULL, MS_REC | (p->follows_host_mounts ? MS_SLAVE : MS_PRIVATE),
 		  NULL) < 0)
@@ -121,172 +134,6 @@ static int open_overlay(const struct sbx_root *r, struct root_state *s, struct e
 int root_open(const struct sbx_plan *p, struct root_state *s, struct err *e)
 {
 	return p->root.path ? open_bound(&p->root, s, e) : open_overlay(&p->root, s, e);
-}
-
-/* A directory of the scratch space, as a mount of its own. */
-static int scratch_mount(const struct sbx_mount *m, struct root_state *s, int *ret, struct err *e)
-{
-	char name[32];
-
-	(void)snprintf(name, sizeof(name), "scratch%u", s->n_scratch++);
-	if (mkdirat(s->scratch, name, 0700) < 0 ||
-	    fchmodat(s->scratch, name, (mode_t)m->mode, 0) < 0)
-		return err_errno(e, "mkdir '%s'", name);
-	return mnt_clone(s->scratch, name, false, ret, e);
-}
-
-/*
- * cgroup2 shows as its root that of the mounter's cgroup namespace. A sandbox without one would see the
- * host's tree: it gets a namespace for the moment of mounting.
- */
-static int cgroup_mount(const struct sbx_mount *m, bool has_namespace, int *ret, struct err *e)
-{
-	_cleanup_fd_ int home = -1, mnt = -1;
-	int r;
-
-	if (has_namespace)
-		return mnt_new("cgroup2", "cgroup", m->data, m->attr_set, ret, e);
-	home = open("/proc/self/ns/cgroup", O_RDONLY | O_CLOEXEC);
-	if (home < 0 || unshare(CLONE_NEWCGROUP) < 0)
-		return err_errno(e, "cgroup namespace");
-	r = mnt_new("cgroup2", "cgroup", m->data, m->attr_set, &mnt, e);
-	if (setns(home, CLONE_NEWCGROUP) < 0)
-		r = err_errno(e, "return to own cgroup namespace");
-	if (r == 0)
-		*ret = fd_steal(&mnt);
-	return r;
-}
-
-static bool is_dir(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static int make_mount(const struct sbx_plan *p, const struct sbx_mount *m, struct root_state *s,
-		      int *ret, struct err *e)
-{
-	switch (m->kind) {
-	case SBX_MOUNT_FS:
-		return mnt_new(m->type, m->source, m->data, m->attr_set, ret, e);
-	case SBX_MOUNT_BIND:
-		return mnt_clone(AT_FDCWD, m->source, m->is_recursive, ret, e);
-	case SBX_MOUNT_CGROUP:
-		return cgroup_mount(m, p->namespaces & CLONE_NEWCGROUP, ret, e);
-	case SBX_MOUNT_SCRATCH:
-		return scratch_mount(m, s, ret, e);
-	}
-	return err_set(e, EINVAL, "mount of unknown kind %d", (int)m->kind);
-}
-
-/* New file systems got theirs when they were made. */
-static int set_attributes(const struct sbx_mount *m, int mnt, struct err *e)
-{
-	int r = mnt_set(mnt, m->rattr_set, m->rattr_clr, 0, true, e);
-
-	return r < 0 ? r : mnt_set(mnt, m->attr_set, m->attr_clr, 0, false, e);
-}
-
-static int one_mount(const struct sbx_plan *p, const struct sbx_mount *m, struct root_state *s,
-		     struct err *e)
-{
-	_cleanup_fd_ int mnt = -1, target = -1;
-	int r = make_mount(p, m, s, &mnt, e);
-
-	if (r == 0 && (m->kind == SBX_MOUNT_BIND || m->kind == SBX_MOUNT_SCRATCH))
-		r = set_attributes(m, mnt, e);
-	if (r == 0)
-		r = mnt_set(mnt, 0, 0, m->propagation & ~(uint64_t)MS_REC, m->propagation & MS_REC,
-			    e);
-	if (r == 0)
-		r = mnt_target(s->root, m->target, is_dir(mnt), &target, e);
-	if (r == 0)
-		r = mnt_attach(mnt, target, m->target, e);
-	return r < 0 ? err_wrap(e, "'%s'", m->target) : 0;
-}
-
-int root_mounts(const struct sbx_plan *p, struct root_state *s, struct err *e)
-{
-	for (uint32_t i = 0; i < p->n_mounts; i++) {
-		int r = one_mount(p, &p->mounts[i], s, e);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* Our own /dev/null, not the container's: that one may be a symlink (CVE-2025-31133). */
-static int open_null(int *ret, struct err *e)
-{
-	_cleanup_fd_ int fd = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(e, "open '/dev/null'");
-	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-		return err_set(e, ENODEV, "'/dev/null' is not the null device");
-	*ret = fd_steal(&fd);
-	return 0;
-}
-
-/* Hide one path: a file behind the null device, a directory behind an empty one. Absent is hidden. */
-static int mask(const char *path, int null, struct root_state *s, struct err *e)
-{
-	_cleanup_fd_ int target = sys_open_in_root(s->root, path, O_PATH), mnt = -1;
-	int r;
-
-	if (target < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(e, "mask '%s'", path);
-	if (is_dir(target))
-		r = mnt_new("tmpfs", "mask", "mode=0555,size=0", MOUNT_ATTR_RDONLY, &mnt, e);
-	else
-		r = mnt_clone(null, "", false, &mnt, e);
-	if (r == 0)
-		r = mnt_attach(mnt, target, path, e);
-	return r < 0 ? err_wrap(e, "mask '%s'", path) : 0;
-}
-
-static int make_readonly(const char *path, struct root_state *s, struct err *e)
-{
-	_cleanup_fd_ int target = sys_open_in_root(s->root, path, O_PATH), mnt = -1;
-	int r;
-
-	if (target < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0
-							   : err_errno(e, "read-only '%s'", path);
-	r = mnt_clone(target, "", true, &mnt, e);
-	if (r == 0)
-		r = mnt_set(mnt, MOUNT_ATTR_RDONLY, 0, 0, true, e);
-	if (r == 0)
-		r = mnt_attach(mnt, target, path, e);
-	return r < 0 ? err_wrap(e, "read-only '%s'", path) : 0;
-}
-
-static int late_readonly(const struct sbx_mount *m, struct root_state *s, struct err *e)
-{
-	_cleanup_fd_ int mnt = sys_open_in_root(s->root, m->target, O_PATH);
-	int r = mnt < 0 ? err_errno(e, "open") : mnt_set(mnt, MOUNT_ATTR_RDONLY, 0, 0, false, e);
-
-	return r < 0 ? err_wrap(e, "read-only '%s'", m->target) : 0;
-}
-
-int root_restrict(const struct sbx_plan *p, struct root_state *s, struct err *e)
-{
-	_cleanup_fd_ int null = -1;
-	int r = p->n_masked > 0 ? open_null(&null, e) : 0;
-
-	for (uint32_t i = 0; r == 0 && i < p->n_mounts; i++)
-		if (p->mounts[i].late_readonly)
-			r = late_readonly(&p->mounts[i], s, e);
-	for (uint32_t i = 0; r == 0 && i < p->n_readonly; i++)
-		r = make_readonly(p->readonly[i], s, e);
-	for (uint32_t i = 0; r == 0 && i < p->n_masked; i++)
-		r = mask(p->masked[i], null, s, e);
-	if (r == 0 && p->root.is_readonly)
-		r = mnt_set(s->root, MOUNT_ATTR_RDONLY, 0, 0, false, e);
-	return r;
 }
 
 /*

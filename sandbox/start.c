@@ -20,9 +20,8 @@
 #include "base/mem.h"
 #include "base/sock.h"
 #include "sandbox/child.h"
+#include "sandbox/idmap.h"
 #include "sandbox/sys.h"
-
-#define ID_MAP_BYTES 4096 /* the kernel's own limit: one page */
 
 void sbx_proc_close(struct sbx_proc *p)
 {
@@ -81,32 +80,14 @@ static int clone_in_net(const struct sbx_plan *plan, const struct sbx_place *pla
 	return r;
 }
 
-static int write_map(pid_t pid, const char *file, const struct sbx_idmap *maps, uint32_t n,
-		     struct err *e)
-{
-	char path[64], text[ID_MAP_BYTES];
-	size_t used = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		int w = snprintf(text + used, sizeof(text) - used, "%u %u %u\n", maps[i].inside,
-				 maps[i].outside, maps[i].count);
-
-		if (w < 0 || (size_t)w >= sizeof(text) - used)
-			return err_set(e, E2BIG, "%s: %u ranges do not fit in a page", file, n);
-		used += (size_t)w;
-	}
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	return file_write(AT_FDCWD, path, text, e);
-}
-
 static int write_maps(const struct sbx_plan *plan, pid_t pid, struct err *e)
 {
 	int r = 0;
 
 	if (plan->n_uid_maps > 0)
-		r = write_map(pid, "uid_map", plan->uid_maps, plan->n_uid_maps, e);
+		r = idmap_write(pid, "uid_map", plan->uid_maps, plan->n_uid_maps, e);
 	if (r == 0 && plan->n_gid_maps > 0)
-		r = write_map(pid, "gid_map", plan->gid_maps, plan->n_gid_maps, e);
+		r = idmap_write(pid, "gid_map", plan->gid_maps, plan->n_gid_maps, e);
 	return r < 0 ? err_wrap(e, "id maps") : 0;
 }
 
@@ -159,14 +140,23 @@ void sbx_abandon(struct sbx_begun *b)
 }
 
 /* Write what only the parent can, then let it go. */
-static int raise_child(const struct sbx_plan *plan, bool has_new_maps, const struct sbx_begun *b,
+static int raise_child(const struct sbx_plan *plan, bool is_first, const struct sbx_begun *b,
 		       struct err *e)
 {
-	int r = has_new_maps ? write_maps(plan, b->proc.pid, e) : 0;
+	int mapped[SBX_MOUNTS_MAX], r = is_first ? write_maps(plan, b->proc.pid, e) : 0;
+	size_t n = 0;
 
 	if (r == 0)
 		r = set_oom_score(plan, b->proc.pid, e);
-	return r < 0 ? r : sock_send(b->sync, "g", 1, NULL, 0, e);
+	if (r == 0 && is_first)
+		r = idmap_make(plan, b->proc.pid, mapped, &n, e);
+	if (r == 0)
+		r = sock_send(b->sync, "g", 1, NULL, 0, e);
+	if (r == 0)
+		r = idmap_send(b->sync, mapped, n, e);
+	while (n > 0)
+		fd_close(&mapped[--n]);
+	return r;
 }
 
 /* What the plan wants to be run must find what it is to read. */

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define OPEN_TRIES_MAX 128
+
 pid_t sys_clone3(const struct clone_args *args, size_t size)
 {
 	return (pid_t)syscall(SYS_clone3, args, size);
@@ -54,6 +56,11 @@ int sys_fsconfig(int fs, unsigned int cmd, const char *key, const void *value, i
 	return (int)syscall(SYS_fsconfig, fs, cmd, key, value, aux);
 }
 
+int sys_fspick(int dirfd, const char *path, unsigned int flags)
+{
+	return (int)syscall(SYS_fspick, dirfd, path, flags);
+}
+
 int sys_fsmount(int fs, unsigned int flags, unsigned int attrs)
 {
 	return (int)syscall(SYS_fsmount, fs, flags, attrs);
@@ -66,7 +73,15 @@ int sys_open_in_root(int dirfd, const char *path, uint64_t flags)
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
-	return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	int fd = -1;
+
+	/* A rename anywhere while ".." is looked up: the kernel cannot tell whether it still is inside. */
+	for (int i = 0; i < OPEN_TRIES_MAX; i++) {
+		fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd;
 }
 
 int sys_landlock_create_ruleset(const void *attr, size_t size, uint32_t flags)

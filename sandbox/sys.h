@@ -33,6 +33,7 @@ int sys_mount_setattr(int dirfd, const char *path, unsigned int flags,
 		      const struct mount_attr *attr);
 int sys_fsopen(const char *type, unsigned int flags);
 int sys_fsconfig(int fs, unsigned int cmd, const char *key, const void *value, int aux);
+int sys_fspick(int dirfd, const char *path, unsigned int flags);
 int sys_fsmount(int fs, unsigned int flags, unsigned int attrs);
 
 /* openat2(2) with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS: path is looked up as if dirfd were "/". */

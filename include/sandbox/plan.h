@@ -21,11 +21,12 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/drop.h"
 
-#define SBX_MOUNTS_MAX 256
-#define SBX_PATHS_MAX  256 /* masked or read-only paths */
-#define SBX_ARGS_MAX   4096
-#define SBX_IDMAPS_MAX 32
-#define SBX_PLAN_BYTES (8u << 20) /* all strings and arrays of a plan together */
+#define SBX_MOUNTS_MAX	256
+#define SBX_PATHS_MAX	256 /* masked or read-only paths */
+#define SBX_DEVICES_MAX 256 /* the default ones among them */
+#define SBX_ARGS_MAX	4096
+#define SBX_IDMAPS_MAX	32
+#define SBX_PLAN_BYTES	(8u << 20) /* all strings and arrays of a plan together */
 
 struct sbx_idmap {
 	uint32_t inside, outside, count;
@@ -36,7 +37,11 @@ enum sbx_mount_kind {
 	SBX_MOUNT_BIND, /* the tree at source on the host, cloned */
 	SBX_MOUNT_CGROUP, /* cgroup2, its root the sandbox's own group, with cgroup namespace or without */
 	SBX_MOUNT_SCRATCH, /* a fresh directory in the root's scratch space, mode as given */
+	SBX_MOUNT_REMOUNT, /* what an earlier row mounted at target, changed: attributes are exactly attr_set */
 };
+
+/* Does a bind mount show other owners than the disk has (mount_setattr(2), MOUNT_ATTR_IDMAP)? */
+enum sbx_idmapping { SBX_IDMAP_NONE, SBX_IDMAP_MOUNT, SBX_IDMAP_TREE /* submounts too */ };
 
 struct sbx_mount {
 	enum sbx_mount_kind kind;
@@ -48,11 +53,30 @@ struct sbx_mount {
 	uint64_t attr_clr;
 	uint64_t rattr_set; /* BIND: the same for it and all submounts, applied before attr_* */
 	uint64_t rattr_clr;
-	uint64_t
-		propagation; /* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE, or 0; maybe | MS_REC */
-	uint32_t mode;	     /* SCRATCH: of the directory */
-	bool is_recursive;  /* BIND: submounts too */
+	/* MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE or 0: first of it and all submounts, then its own. */
+	uint64_t rpropagation, propagation;
+	uint32_t mode; /* SCRATCH: of the directory */
+	/* BIND. Without maps of its own it gets those of the sandbox's user namespace. */
+	enum sbx_idmapping idmapping;
+	const struct sbx_idmap *uid_maps, *gid_maps;
+	uint32_t n_uid_maps, n_gid_maps;
+	bool is_recursive; /* BIND: submounts too */
+	bool is_bind;	   /* REMOUNT: of the mount alone, its file system keeps its options */
+	bool copies_up;	   /* FS: begins with a copy of what it hides */
+	bool keeps_mode; /* FS: its top has the mode of the directory it hides, if there was one */
 	bool late_readonly; /* read-only once everything below it has been mounted and made */
+};
+
+/*
+ * A device in the finished root. Its node is made on a file system of the sandbox's own, never in the root's;
+ * where nobody may make nodes (user namespaces), the host's node of that path is bound: with its owner and mode.
+ */
+struct sbx_device {
+	const char *path; /* inside the root */
+	uint32_t mode;	  /* S_IFCHR, S_IFBLK or S_IFIFO, and permissions */
+	uint32_t major, minor;
+	uint32_t uid, gid; /* inside */
+	bool is_default;   /* nobody asked for it: a file that is in its place will be covered */
 };
 
 /* The root: a directory as it is, or a read-only layer under a size-limited tmpfs. */
@@ -65,8 +89,8 @@ struct sbx_root {
 	uint64_t scratch_inodes;
 	bool is_readonly; /* the finished root, without submounts */
 	bool no_devices;  /* path: device nodes that lie in it cannot be opened */
-	uint64_t
-		propagation; /* of the finished root: MS_SLAVE, MS_UNBINDABLE, maybe | MS_REC; or 0, private */
+	/* Of the finished root, maybe | MS_REC; 0: private. Shared: with none but its own later copies. */
+	uint64_t propagation;
 };
 
 /* The process gets a pty of the container's own. Rows and columns 0: the kernel's default. */
@@ -120,7 +144,10 @@ struct sbx_plan {
 	uint32_t n_mounts;
 	const char **masked, **readonly; /* paths inside the root */
 	uint32_t n_masked, n_readonly;
-	bool has_default_dev; /* null, zero, full, random, urandom, tty and the links, made in /dev */
+	struct sbx_device *devices;
+	uint32_t n_devices;
+	/* /dev is the sandbox's own and gets its links; else the config bound one, to which nothing is added. */
+	bool has_own_dev;
 	struct cg_limits limits;
 	const char
 		*cgroup_path; /* "a/b", below the starter's own group; NULL: the starter chooses */

@@ -29,9 +29,24 @@ static void check_mounts(const struct sbx_plan *p)
 		MUST(m->target && m->target[0] == '/' && m->target[1]);
 		MUST(!(m->attr_set & m->attr_clr & ~(uint64_t)MOUNT_ATTR__ATIME));
 		if (m->kind == SBX_MOUNT_BIND)
-			MUST(m->source && m->source[0] == '/' && m->propagation);
+			MUST(m->source && m->source[0] == '/' &&
+			     (m->propagation || m->rpropagation));
 		else
-			MUST(m->type);
+			MUST(m->kind == SBX_MOUNT_REMOUNT || m->type);
+		MUST(!m->late_readonly || m->kind == SBX_MOUNT_FS);
+		MUST(!m->copies_up || m->kind == SBX_MOUNT_FS);
+		MUST(m->idmapping == SBX_IDMAP_NONE || m->kind == SBX_MOUNT_BIND);
+		MUST(!m->uid_maps == !m->gid_maps && m->n_uid_maps <= SBX_IDMAPS_MAX);
+	}
+}
+
+static void check_devices(const struct sbx_plan *p)
+{
+	MUST(p->n_devices <= SBX_DEVICES_MAX);
+	for (uint32_t i = 0; i < p->n_devices; i++) {
+		const char *path = p->devices[i].path, *slash = strrchr(path, '/');
+
+		MUST(path[0] == '/' && slash[1] && strcmp(slash, "/.") && strcmp(slash, "/.."));
 	}
 }
 
@@ -70,6 +85,7 @@ int fuzz_oci(const uint8_t *data, size_t size)
 	MUST(!(p->namespaces & CLONE_NEWUSER) == !p->n_uid_maps);
 	check_process(p);
 	check_mounts(p);
+	check_devices(p);
 	check_paths(p->masked, p->n_masked);
 	check_paths(p->readonly, p->n_readonly);
 	MUST(!p->cgroup_path || (p->cgroup_path[0] && p->cgroup_path[0] != '/'));

@@ -148,71 +148,6 @@ START_TEST(host_paths_begin_in_the_bundle_and_targets_at_the_root)
 }
 END_TEST
 
-#define BIND "\"type\": \"bind\", \"source\": \"/s\", "
-
-static const struct {
-	const char *mount; /* members beside destination */
-	struct sbx_mount is;
-} words[] = {
-	{BIND "\"options\": []",								{.propagation = MS_PRIVATE | MS_REC}},
-	{BIND "\"options\": [\"ro\", \"nosuid\", \"rw\"]",
-	 {.attr_set = MOUNT_ATTR_NOSUID,
-	  .attr_clr = MOUNT_ATTR_RDONLY,
-	  .propagation = MS_PRIVATE | MS_REC}										       },
-	{BIND "\"options\": [\"rro\", \"dev\", \"slave\"]",
-	 {.rattr_set = MOUNT_ATTR_RDONLY, .attr_clr = MOUNT_ATTR_NODEV, .propagation = MS_SLAVE}					},
-	{BIND "\"options\": [\"noatime\", \"strictatime\", \"runbindable\"]",
-	 {.attr_set = MOUNT_ATTR_STRICTATIME,
-	  .attr_clr = MOUNT_ATTR__ATIME,
-	  .propagation = MS_UNBINDABLE | MS_REC}										    },
-	{BIND "\"options\": [\"noatime\", \"relatime\"]",
-	 {.attr_clr = MOUNT_ATTR__ATIME, .propagation = MS_PRIVATE | MS_REC}							    },
-	{"\"type\": \"tmpfs\", \"options\": [\"defaults\", \"noexec\", \"size=1k\", \"sync\"]",
-	 {.attr_set = MOUNT_ATTR_NOEXEC, .data = "size=1k,sync"}								    },
-	{"\"type\": \"tmpfs\", \"options\": [\"ro\", \"nosymfollow\"]",
-	 {.attr_set = MOUNT_ATTR_NOSYMFOLLOW, .late_readonly = true}								    },
-	{"\"type\": \"proc\", \"options\": [\"rro\", \"hidepid=2\"]",
-	 {.attr_set = MOUNT_ATTR_RDONLY, .data = "hidepid=2"}								       },
-	{"\"type\": \"cgroup\", \"options\": [\"ro\", \"rshared\"]",
-	 {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_SHARED | MS_REC}							   },
-};
-
-START_TEST(option_words_become_attributes)
-{
-	const struct sbx_mount *want = &words[_i].is, *m;
-	char text[512];
-	struct sbx_plan *p;
-
-	snprintf(text, sizeof(text), "{\"destination\": \"/m\", %s}", words[_i].mount);
-	p = oci_plan(OCI_WITH(.mounts = text));
-	m = &p->mounts[0];
-	ck_assert_uint_eq(m->attr_set, want->attr_set);
-	ck_assert_uint_eq(m->attr_clr & MOUNT_ATTR_RDONLY, want->attr_clr & MOUNT_ATTR_RDONLY);
-	if (m->kind == SBX_MOUNT_BIND)
-		ck_assert_uint_eq(m->attr_clr, want->attr_clr);
-	ck_assert_uint_eq(m->rattr_set, want->rattr_set);
-	ck_assert_uint_eq(m->propagation, want->propagation);
-	ck_assert(m->late_readonly == want->late_readonly);
-	ck_assert_str_eq(m->data ? m->data : "", want->data ? want->data : "");
-	ck_assert(p->follows_host_mounts == !!(want->propagation & (MS_SLAVE | MS_SHARED)));
-	sbx_plan_free(p);
-}
-END_TEST
-
-START_TEST(devices_are_made_unless_a_dev_is_bound)
-{
-	struct sbx_plan *p =
-		oci_plan(OCI_WITH(.mounts = "{\"destination\": \"/dev\", \"type\": \"tmpfs\"}"));
-
-	ck_assert(p->has_default_dev);
-	sbx_plan_free(p);
-	p = oci_plan(OCI_WITH(.mounts = "{\"destination\": \"/dev/\", \"source\": \"/dev\","
-					"\"options\": [\"rbind\"]}"));
-	ck_assert(!p->has_default_dev);
-	sbx_plan_free(p);
-}
-END_TEST
-
 START_TEST(all_kinds_of_namespaces_can_be_new)
 {
 	struct sbx_plan *p = oci_plan(
@@ -285,8 +220,6 @@ static Suite *suite(void)
 	tcase_add_test(t, rlimits_know_infinity);
 	tcase_add_test(t, resources_become_limits);
 	tcase_add_test(t, host_paths_begin_in_the_bundle_and_targets_at_the_root);
-	tcase_add_loop_test(t, option_words_become_attributes, 0, ARRAY_SIZE(words));
-	tcase_add_test(t, devices_are_made_unless_a_dev_is_bound);
 	tcase_add_test(t, all_kinds_of_namespaces_can_be_new);
 	tcase_add_test(t, bundle_is_read_from_its_directory);
 	tcase_add_test(t, capability_names_are_the_specification_s);

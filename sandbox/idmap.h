@@ -1,0 +1,22 @@
+/*
+ * Idmapped mounts. A file system may be mapped only by who owns it, so the parent half makes them: cloned, mapped and
+ * detached, they follow the go-ahead to the child over the same socket, in the order of the plan.
+ */
+#ifndef SANDBOX_IDMAP_H
+#define SANDBOX_IDMAP_H
+
+#include "base/err.h"
+#include "sandbox/plan.h"
+
+/* The parent: make all mapped mounts. fds has room for SBX_MOUNTS_MAX; [0..*ret_n) are to be closed by the caller. */
+int idmap_make(const struct sbx_plan *p, pid_t child, int *fds, size_t *ret_n, struct err *e);
+int idmap_send(int sync, const int *fds, size_t n, struct err *e);
+
+/* The child: fds has an entry for each row of the plan, of which those of mapped mounts are set. */
+int idmap_receive(const struct sbx_plan *p, int sync, int *fds, struct err *e);
+
+/* "inside outside count" lines into /proc/PID/FILE. */
+int idmap_write(pid_t pid, const char *file, const struct sbx_idmap *maps, uint32_t n,
+		struct err *e);
+
+#endif
