@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -22,6 +23,27 @@
 
 #define CLI_VERSION  "0.1.0"
 #define CLI_OCI_SPEC "1.3.0"
+
+/* The single limits of `update`. */
+enum cli_knob {
+	CLI_MEMORY,
+	CLI_MEMORY_SWAP,
+	CLI_MEMORY_RESERVATION,
+	CLI_MEMORY_KERNEL,
+	CLI_MEMORY_KERNEL_TCP,
+	CLI_CPU_SHARES,
+	CLI_CPU_QUOTA,
+	CLI_CPU_PERIOD,
+	CLI_CPU_BURST,
+	CLI_CPU_IDLE,
+	CLI_CPU_RT_PERIOD,
+	CLI_CPU_RT_RUNTIME,
+	CLI_CPUSET_CPUS,
+	CLI_CPUSET_MEMS,
+	CLI_PIDS_LIMIT,
+	CLI_BLKIO_WEIGHT,
+	CLI_KNOBS
+};
 
 /* All that a command line can say. What is not given is NULL or false, or the default named. */
 struct cli {
@@ -48,15 +70,18 @@ struct cli {
 	bool is_quiet;
 	bool wants_json;
 	/* of one */
-	bool keeps;		  /* run: does not delete it */
-	bool is_forced;		  /* delete */
-	bool to_all;		  /* kill */
-	const char *signal;	  /* kill */
-	const char *action;	  /* policy */
-	const char *topic;	  /* help */
-	bool wants_scdoc;	  /* help */
-	const char *file;	  /* policy */
-	bool wants_rootless_spec; /* spec */
+	bool keeps;		      /* run: does not delete it */
+	bool is_forced;		      /* delete */
+	bool to_all;		      /* kill */
+	const char *signal;	      /* kill */
+	const char *action;	      /* policy */
+	const char *topic;	      /* help */
+	bool wants_scdoc;	      /* help */
+	const char *file;	      /* policy, update */
+	const char *knobs[CLI_KNOBS]; /* update: as typed */
+	bool wants_stats;	      /* events */
+	uint64_t interval_us;	      /* events; 0 is 5 s */
+	bool wants_rootless_spec;     /* spec */
 };
 
 #define CLI_ROOT "/run/sandbox"
@@ -90,10 +115,10 @@ int cli_check_global(const struct cli *c, struct err *e);
 
 cli_command cmd_create, cmd_start, cmd_state, cmd_kill, cmd_delete;
 extern const struct opt create_opts[], start_opts[], state_opts[], kill_opts[], delete_opts[];
-cli_command cmd_run, cmd_spec, cmd_policy, cmd_features, cmd_doctor, cmd_list, cmd_help,
-	cmd_completion;
+cli_command cmd_run, cmd_spec, cmd_policy, cmd_features, cmd_doctor, cmd_list, cmd_pause,
+	cmd_resume, cmd_events, cmd_update, cmd_help, cmd_completion;
 extern const struct opt run_opts[], spec_opts[], policy_opts[], features_opts[], doctor_opts[],
-	list_opts[], help_opts[], completion_opts[];
+	list_opts[], pause_opts[], events_opts[], update_opts[], help_opts[], completion_opts[];
 
 #define OPT_ROW_END                                                                                \
 	{                                                                                          \

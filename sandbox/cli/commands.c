@@ -13,100 +13,86 @@
 /* clang-format off */
 const struct command cli_commands[] = {
 	{
-		.name = "create",
-		.opts = create_opts,
-		.run = cmd_create,
+		.name = "create", .opts = create_opts, .run = cmd_create,
 		.help = "make a container whose process waits for start",
-	 },
+	},
 	{
-		.name = "start",
-		.opts = start_opts,
-		.run = cmd_start,
+		.name = "start", .opts = start_opts, .run = cmd_start,
 		.help = "let a created container's process go",
-	 },
+	},
 	{
-		.name = "state",
-		.opts = state_opts,
-		.run = cmd_state,
+		.name = "state", .opts = state_opts, .run = cmd_state,
 		.help = "tell the state of a container as JSON",
-		.about = "What the specification shows; once it has stopped, where that is known, "
-			 "also "
-			 "*exitStatus*, 128 and the number of the signal that ended it, and "
-			 "*oomKilled*: "
-			 "something in it was killed at its memory limit.", },
+		.about = "What the specification shows; once it has stopped, where that is known, also "
+			 "*exitStatus*, 128 and the number of the signal that ended it, and *oomKilled*: "
+			 "something in it was killed at its memory limit.",
+	},
 	{
-		.name = "kill",
-		.opts = kill_opts,
-		.run = cmd_kill,
+		.name = "kill", .opts = kill_opts, .run = cmd_kill,
 		.help = "send a signal to a container's process",
 		.about = "SIGNAL is a name, with or without SIG, or a number; default TERM.",
-	 },
+	},
 	{
-		.name = "delete",
-		.opts = delete_opts,
-		.run = cmd_delete,
+		.name = "delete", .opts = delete_opts, .run = cmd_delete,
 		.help = "remove a container that has stopped",
-		.about = "A container that was created and not started is killed first. poststop "
-			 "hooks run "
-			 "last; that one of them fails is only told.", },
+		.about = "A container that was created and not started is killed first. poststop hooks run "
+			 "last; that one of them fails is only told.",
+	},
 	{
-		.name = "run",
-		.opts = run_opts,
-		.run = cmd_run,
+		.name = "run", .opts = run_opts, .run = cmd_run,
 		.help = "create and start a container, and stay until it ends",
-		.about = "The exit status is that of the process, or 128 and the number of the "
-			 "signal that ended it.", },
+		.about = "The exit status is that of the process, or 128 and the number of the signal that "
+			 "ended it.",
+	},
 	{
-		.name = "spec",
-		.opts = spec_opts,
-		.run = cmd_spec,
-		.help = "write a config.json to begin with",
-		.about = "It is written into the bundle's directory. A file that is there is not "
-			 "overwritten.", },
-	{
-		.name = "list",
-		.opts = list_opts,
-		.run = cmd_list,
+		.name = "list", .opts = list_opts, .run = cmd_list,
 		.help = "list containers and their status",
 		.about = "These are the containers of *--root*; other users' are not shown.",
-	 },
+	},
 	{
-		.name = "features",
-		.opts = features_opts,
-		.run = cmd_features,
+		.name = "pause", .opts = pause_opts, .run = cmd_pause,
+		.help = "freeze all processes of a container",
+		.about = "It returns when they stand still.",
+	},
+	{
+		.name = "resume", .opts = pause_opts, .run = cmd_resume,
+		.help = "let a paused container go on",
+	},
+	{
+		.name = "spec", .opts = spec_opts, .run = cmd_spec,
+		.help = "write a config.json to begin with",
+		.about = "It is written into the bundle's directory. A file that is there is not "
+			 "overwritten.",
+	},
+	{
+		.name = "features", .opts = features_opts, .run = cmd_features,
 		.help = "print what of the specification is understood, as JSON",
-		.about = "This is the features document of the runtime specification. It tells of "
-			 "this program, not of "
-			 "the host: see *doctor*.", },
+		.about = "This is the features document of the runtime specification. It tells of this "
+			 "program, not of the host: see *doctor*.",
+	},
 	{
-		.name = "doctor",
-		.opts = doctor_opts,
-		.run = cmd_doctor,
+		.name = "doctor", .opts = doctor_opts, .run = cmd_doctor,
 		.help = "tell what this host offers, and what will not work",
-		.about = "Each row is ok, limited or missing. The exit status is 0 if containers "
-			 "can run here, 1 if not.", },
+		.about = "Each row is ok, limited or missing. The exit status is 0 if containers can run "
+			 "here, 1 if not.",
+	},
 	{
-		.name = "policy",
-		.opts = policy_opts,
-		.run = cmd_policy,
+		.name = "policy", .opts = policy_opts, .run = cmd_policy,
 		.help = "check a policy of system calls, or explain its verdicts",
-		.about = "ACTION is *check*, which says how long its compiled program is, or "
-			 "*explain*, which prints "
-			 "the verdict on each system call, or on those named.", },
+		.about = "ACTION is *check*, which says how long its compiled program is, or *explain*, "
+			 "which prints the verdict on each system call, or on those named.",
+	},
 	{
-		.name = "help",
-		.opts = help_opts,
-		.run = cmd_help,
+		.name = "help", .opts = help_opts, .run = cmd_help,
 		.help = "tell the commands, or the options of one",
-	 },
+	},
 	{
-		.name = "completion",
-		.opts = completion_opts,
-		.run = cmd_completion,
+		.name = "completion", .opts = completion_opts, .run = cmd_completion,
 		.help = "print the completion script of a shell",
-		.about = "SHELL is *bash*: eval \"$(sandbox completion bash)\" gives it to the "
-			 "present shell.", },
-	{.name = NULL						  },
+		.about = "SHELL is *bash*: eval \"$(sandbox completion bash)\" gives it to the present "
+			 "shell.",
+	},
+	{.name = NULL},
 };
 
 const struct opt cli_global_opts[] = {

@@ -1,0 +1,166 @@
+#!/usr/bin/python3.11
+"""Commands about containers that there are: list, pause, resume. Needs root.
+
+Each test has a container of its own: an echo in Python, on a root file system that is the host's /usr.
+"""
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from lib import Skip, Tap, bin_dir, wait_for
+
+SANDBOX = os.path.join(bin_dir(), "sandbox")
+WORK = tempfile.mkdtemp(prefix="sandbox-containers-")
+STATE = os.path.join(WORK, "state")
+ECHO = "import sys\nfor line in sys.stdin:\n    exec(line)\n    print('done', flush=True)\n"
+count = 0
+
+
+def sandbox(*words, status=0, **options):
+    p = subprocess.run([SANDBOX, "--root", STATE, *words], capture_output=True, text=True, check=False,
+                       timeout=60, **options)
+    assert p.returncode == status, f"{words}: exit status {p.returncode}: {p.stdout} {p.stderr}"
+    return p
+
+
+def make_bundle(name, resources):
+    bundle = os.path.join(WORK, name)
+    rootfs = os.path.join(bundle, "rootfs")
+    os.makedirs(os.path.join(rootfs, "usr"))
+    for link in ("bin", "lib", "lib64", "sbin"):
+        os.symlink("usr/" + link, os.path.join(rootfs, link))
+    sandbox("spec", "--bundle", bundle)
+    path = os.path.join(bundle, "config.json")
+    with open(path, encoding="utf-8") as f:
+        config = json.load(f)
+    config["process"].update(terminal=False, args=["/usr/bin/python3.11", "-I", "-c", ECHO])
+    config["root"]["readonly"] = False
+    config["mounts"].append({"destination": "/usr", "type": "bind", "source": "/usr", "options": ["rbind", "ro"]})
+    config["linux"]["resources"].update(resources)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(config, f)
+    return bundle
+
+
+class Container:
+    """Runs in the foreground of a process of ours; ends with the block."""
+
+    def __init__(self, **resources):
+        global count
+        count += 1
+        self.id = f"c{os.getpid()}-{count}"
+        bundle = make_bundle(self.id, resources)
+        self.process = subprocess.Popen([SANDBOX, "--root", STATE, "run", "--bundle", bundle, self.id],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.do("pass")
+
+    def ask(self, code):
+        self.process.stdin.write(code + "\n")
+        self.process.stdin.flush()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        assert line == "done\n", line
+
+    def do(self, code):
+        self.ask(code)
+        self.answer()
+
+    def status(self):
+        return self.row()["status"]
+
+    def row(self):
+        rows = [row for row in json.loads(sandbox("list", "-f", "json").stdout) if row["id"] == self.id]
+        assert len(rows) == 1, rows
+        return rows[0]
+
+    def knob(self, *names):
+        """What is in the first of these files that the container's group has; v1 and v2 spell them otherwise."""
+        with open(f"/proc/{self.row()['pid']}/cgroup", encoding="ascii") as f:
+            lines = [line.rstrip("\n").split(":", 2) for line in f]
+        for _, controllers, path in lines:
+            for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/" + controllers,
+                          *("/sys/fs/cgroup/" + c for c in controllers.split(","))):
+                for name in names:
+                    with contextlib.suppress(OSError):
+                        with open(f"{mount}{path}/{name}", encoding="ascii") as f:
+                            return f.read().strip()
+        raise Skip(f"the group has none of {names}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            with contextlib.suppress(AssertionError):
+                sandbox("resume", self.id)
+            self.process.stdin.close()
+        self.process.wait(timeout=30)
+        self.process.stdout.close()
+
+
+def list_has_the_members_of_runc():
+    with Container() as c:
+        row = c.row()
+        assert {"ociVersion", "id", "pid", "status", "bundle", "rootfs", "created", "owner"} <= set(row), row
+        assert (row["status"], row["ociVersion"], row["owner"]) == ("running", "1.3.0", "root"), row
+        assert row["bundle"] == os.path.join(WORK, c.id) and row["rootfs"] == row["bundle"] + "/rootfs", row
+        with open(f"/proc/{row['pid']}/cmdline", encoding="utf-8") as f:
+            assert "python3.11" in f.read()
+        assert c.id in sandbox("list", "-q").stdout.split()
+        line = [line.split() for line in sandbox("list").stdout.splitlines() if line.startswith(c.id)]
+        assert line == [[c.id, str(row["pid"]), "running", row["bundle"], row["created"], "root"]], line
+
+
+def a_paused_container_does_nothing_until_resumed():
+    with Container() as c:
+        sandbox("pause", c.id)
+        assert c.status() == "paused"
+        assert "frozen 1" in c.knob("cgroup.events")
+        c.ask("pass")
+        err = sandbox("pause", c.id, status=1).stderr
+        assert "is paused: container not running" in err, err
+        sandbox("resume", c.id)
+        c.answer()
+        assert c.status() == "running"
+        err = sandbox("resume", c.id, status=1).stderr
+        assert "is running: container not paused" in err, err
+
+
+def what_is_not_there_is_neither_paused_nor_watched():
+    for words in (["pause"], ["resume"]):
+        err = sandbox(*words, "no-such-container", status=1).stderr
+        assert "container 'no-such-container' does not exist" in err, err
+
+
+def nothing_is_left_behind():
+    wait_for(lambda: not os.path.isdir(STATE) or os.listdir(STATE) == [], "an empty state directory")
+
+
+TESTS = [
+    list_has_the_members_of_runc,
+    a_paused_container_does_nothing_until_resumed,
+    what_is_not_there_is_neither_paused_nor_watched,
+    nothing_is_left_behind,
+]
+
+
+def main():
+    tap = Tap()
+    if os.geteuid() != 0:
+        tap.line(True, "containers", skip="needs root")
+        return 0
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, WORK)
+        for test in TESTS:
+            tap.run(test)
+    print(f"1..{tap.n}")
+    return int(tap.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
