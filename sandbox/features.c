@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,23 +119,6 @@ static json_t *usable_flags(void)
 	return json_incref(list);
 }
 
-static json_t *hooks(void)
-{
-	static const char *const kinds[] = {"prestart",	      "createRuntime", "createContainer",
-					    "startContainer", "poststart",     "poststop"};
-	_cleanup_json_ json_t *list = json_array();
-
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		char member[96];
-
-		(void)snprintf(member, sizeof(member),
-			       "{\"hooks\": {\"%s\": [{\"path\": \"/x\"}]}}", kinds[i]);
-		if (is_honoured(member) && !add_word(list, kinds[i]))
-			return NULL;
-	}
-	return json_incref(list);
-}
-
 /* ---- the document ---- */
 
 static json_t *linux_part(void)
@@ -167,10 +149,10 @@ static json_t *document(const char *oci_version, const char *version)
 
 	pol_library_version(seccomp, sizeof(seccomp));
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s, s:s}, s:[]}", "ociVersionMin",
-			 OCI_VERSION_MIN, "ociVersionMax", oci_version, "hooks", hooks(),
-			 "mountOptions", words(oci_mount_word), "linux", linux_part(),
-			 "annotations", "io.github.seccomp.libseccomp.version", seccomp,
-			 "sandbox.version", version, "potentiallyUnsafeConfigAnnotations");
+			 OCI_VERSION_MIN, "ociVersionMax", oci_version, "hooks",
+			 words(oci_hook_word), "mountOptions", words(oci_mount_word), "linux",
+			 linux_part(), "annotations", "io.github.seccomp.libseccomp.version",
+			 seccomp, "sandbox.version", version, "potentiallyUnsafeConfigAnnotations");
 }
 
 int sbx_features_json(const char *oci_version, const char *version, struct buf *out, struct err *e)

@@ -59,6 +59,7 @@ int oci_seccomp(struct oci *o, const struct node *section, struct err *e);
 /* The words that are understood, from the parser's tables: the i-th one, NULL after the last. */
 const char *oci_namespace_word(size_t i);
 const char *oci_mount_word(size_t i);
+const char *oci_hook_word(size_t i);
 const char *oci_seccomp_flag_word(size_t i);
 
 /* Does this kernel know the i-th flag? That the parser takes it says nothing of that. */

@@ -17,6 +17,11 @@ static const char *const kinds[SBX_HOOK_KINDS] = {
 	[SBX_HOOK_POSTSTOP] = "poststop",
 };
 
+const char *oci_hook_word(size_t i)
+{
+	return i < ARRAY_SIZE(kinds) ? kinds[i] : NULL;
+}
+
 /* Left out they are [path], and no environment at all. */
 static int words(struct oci *o, const struct node *n, struct sbx_hook *h, struct err *e)
 {

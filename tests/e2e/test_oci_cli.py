@@ -165,6 +165,8 @@ def features_are_the_specification_s_document():
     assert {"ro", "rro", "rbind", "rslave", "nosymfollow"} <= set(doc["mountOptions"])
     for words in (doc["hooks"], doc["mountOptions"], part["capabilities"]):
         assert len(set(words)) == len(words) and all(isinstance(word, str) for word in words), words
+    assert doc["hooks"] == ["prestart", "createRuntime", "createContainer", "startContainer", "poststart",
+                            "poststop"], doc["hooks"]
     assert "CAP_CHECKPOINT_RESTORE" in part["capabilities"]
     assert all(re.fullmatch("CAP_[A-Z_]+", name) for name in part["capabilities"])
     assert part["cgroup"].pop("rdma") in (True, False)

@@ -131,6 +131,15 @@ def a_paused_container_does_nothing_until_resumed():
         assert "is running: container not paused" in err, err
 
 
+def completion_knows_the_containers_of_the_root():
+    script = sandbox("completion", "bash").stdout
+    with Container() as c:
+        code = (f'COMP_WORDS=("{SANDBOX}" --root "{STATE}" pause ""); COMP_CWORD=4; _sandbox; '
+                'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-c", script + code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [c.id], done
+
+
 def what_is_not_there_is_neither_paused_nor_watched():
     for words in (["pause"], ["resume"]):
         err = sandbox(*words, "no-such-container", status=1).stderr
@@ -144,6 +153,7 @@ def nothing_is_left_behind():
 TESTS = [
     list_has_the_members_of_runc,
     a_paused_container_does_nothing_until_resumed,
+    completion_knows_the_containers_of_the_root,
     what_is_not_there_is_neither_paused_nor_watched,
     nothing_is_left_behind,
 ]
