@@ -47,8 +47,9 @@ def run_bundle(runtime, event, bundle=BUNDLE):
         raise Skip(f"no {runtime} here")
     count += 1
     state = os.path.join(lib.WORK.name, "state-" + runtime)
-    return subprocess.run([*WRAP.get(runtime, ()), tool, "--root", state, "run", "--bundle", bundle, f"export-{os.getpid()}-{count}"],
-                          input=event, capture_output=True, timeout=120, check=False)
+    command = [*WRAP.get(runtime, ()), tool, "--root", state, "run", "--bundle", bundle]
+    return subprocess.run([*command, f"export-{os.getpid()}-{count}"], input=event, capture_output=True,
+                          timeout=120, check=False)
 
 
 def a_function_is_exported(d):
