@@ -9,21 +9,36 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define VERDICT_TEXT_MAX 32
+static const struct {
+	uint32_t action;
+	const char *text;
+	bool has_data;
+} verdicts[] = {
+	{SECCOMP_RET_KILL_PROCESS, "kill",	   false},
+	   {SECCOMP_RET_KILL_THREAD,  "kill-thread", false},
+	{SECCOMP_RET_TRAP,	   "trap",	   false},
+	   {SECCOMP_RET_USER_NOTIF,   "notify",      false},
+	{SECCOMP_RET_TRACE,	    "trace",	     true },
+	   {SECCOMP_RET_LOG,	     "log",	    false},
+	{SECCOMP_RET_ALLOW,	    "allow",	     false},
+};
 
-static const char *verdict_text(uint32_t verdict, char out[VERDICT_TEXT_MAX])
+const char *pol_verdict_text(uint32_t verdict, char out[VERDICT_TEXT_MAX])
 {
-	switch (verdict & SECCOMP_RET_ACTION_FULL) {
-	case SECCOMP_RET_ALLOW:
-		return "allow";
-	case SECCOMP_RET_LOG:
-		return "log";
-	case SECCOMP_RET_ERRNO:
-		(void)snprintf(out, VERDICT_TEXT_MAX, "%s", err_name(verdict & SECCOMP_RET_DATA));
+	uint32_t data = verdict & SECCOMP_RET_DATA;
+
+	if ((verdict & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO) {
+		(void)snprintf(out, VERDICT_TEXT_MAX, "%s", data ? err_name((int)data) : "errno 0");
 		return out;
-	default: /* the grammar has no other */
-		return "kill";
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(verdicts); i++) {
+		if (verdicts[i].action != (verdict & SECCOMP_RET_ACTION_FULL))
+			continue;
+		(void)snprintf(out, VERDICT_TEXT_MAX, verdicts[i].has_data ? "%s %u" : "%s",
+			       verdicts[i].text, data);
+		return out;
+	}
+	return "kill"; /* what the kernel makes of an action that it does not know */
 }
 
 static void put_rule(const struct pol *p, const struct pol_rule *r, struct buf *out)
@@ -33,10 +48,10 @@ static void put_rule(const struct pol *p, const struct pol_rule *r, struct buf *
 
 	if (r->nr >= 0)
 		(void)snprintf(nr, sizeof(nr), "%d", r->nr);
-	buf_printf(out, "%4s  %-26s %s", nr, r->name, verdict_text(r->verdict, yes));
+	buf_printf(out, "%4s  %-26s %s", nr, r->name, pol_verdict_text(r->verdict, yes));
 	if (r->n_terms)
 		buf_printf(out, " if %s, else %s", p->text + r->condition,
-			   verdict_text(r->otherwise, no));
+			   pol_verdict_text(r->otherwise, no));
 	buf_putc(out, '\n');
 }
 
@@ -64,7 +79,7 @@ int pol_explain(const struct pol *p, struct buf *out, struct err *e)
 	qsort(sorted, p->n_rules, sizeof(*sorted), by_number);
 	for (size_t i = 0; i < p->n_rules; i++)
 		put_rule(p, sorted[i], out);
-	buf_printf(out, "   *  %-26s %s\n", "every other", verdict_text(p->fallback, text));
+	buf_printf(out, "   *  %-26s %s\n", "every other", pol_verdict_text(p->fallback, text));
 	buf_printf(out, "   *  %-26s %s\n", "every foreign ABI", "kill");
 	return check_room(out, e);
 }

@@ -81,6 +81,10 @@ enum pol_shape { POL_LIST = 1, POL_TREE = 2 };
 int pol_compile_as(const struct pol *p, enum pol_shape shape, struct pol_program *ret,
 		   struct err *e);
 
+/* explain.c: "allow", "EPERM", ...; out is room for those that are not constant. */
+#define VERDICT_TEXT_MAX 32
+const char *pol_verdict_text(uint32_t verdict, char out[VERDICT_TEXT_MAX]);
+
 /* args.c: append the instructions that judge a rule's arguments and return. -E2BIG. */
 int pol_append_condition(const struct pol *p, const struct pol_rule *r, struct pol_program *prog,
 			 struct err *e);

@@ -18,6 +18,7 @@
 #define BIG_MAX	   256 /* such numbers in one document: each costs another parse */
 #define DIGITS_MAX 20  /* of 2^64 - 1 */
 #define BIG_BYTES  (DIGITS_MAX + sizeof("{\"" BIG_KEY "\":\"\"}"))
+#define EXACT_MAX  9007199254740992.0 /* 2^53 */
 #define TEXT_MAX   (16u << 20)
 #define LOAD_FLAGS JSON_REJECT_DUPLICATES
 
@@ -92,7 +93,7 @@ int node_number(const struct node *n, int64_t min, int64_t max, int64_t *ret, st
 	if (!n->json)
 		return 0;
 	/* 1e3 is a number too; the doubles that are whole and in this range are exact */
-	if (json_is_real(n->json) && real >= -0x1p53 && real <= 0x1p53 &&
+	if (json_is_real(n->json) && real >= -EXACT_MAX && real <= EXACT_MAX &&
 	    (double)(int64_t)real == real)
 		value = (int64_t)real;
 	else if (!json_is_integer(n->json))

@@ -87,6 +87,13 @@ size_t pol_profile_rules(const struct pol_profile *p);
 /* -E2BIG when the program would be longer than the kernel takes. */
 int pol_profile_compile(const struct pol_profile *p, struct pol_program *ret, struct err *e);
 
+/*
+ * Append a table for people: this machine's own calls that are not judged by the fallback, then the rest. name:
+ * one call alone; -EINVAL if there is no such call.
+ */
+int pol_profile_explain(const struct pol_profile *p, const char *name, struct buf *out,
+			struct err *e);
+
 /* "SCMP_ACT_ERRNO" and the like as SECCOMP_RET_* without data; false if there is no such action. */
 bool pol_profile_action(const char *name, uint32_t *ret);
 

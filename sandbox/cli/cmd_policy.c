@@ -1,15 +1,21 @@
-/* sandbox policy: check a policy's text, show its verdicts. Needs no privilege, changes nothing. */
+/* sandbox policy: check a policy or a container's profile, show its verdicts. Needs no privilege, changes nothing. */
 #include "sandbox/cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "policy/policy.h"
+#include "sandbox/seccomp_json.h"
+
+#define PROFILE_BYTES (1u << 20) /* of JSON */
 
 const struct opt policy_opts[] = {
 	{"ACTION",  0, OPT_NAME, offsetof(struct cli, action), NULL, NULL},
@@ -18,7 +24,61 @@ const struct opt policy_opts[] = {
 	OPT_ROW_END,
 };
 
-static int check(const struct pol *p, int argc, char **argv, struct err *e)
+/* Our own text, or JSON of OCI or Docker: one of the two is there. */
+struct file {
+	struct pol *text;
+	struct pol_profile *profile;
+	struct buf skipped; /* names in the profile that libseccomp does not know */
+};
+
+static void file_close(struct file *f)
+{
+	pol_free(f->text);
+	pol_profile_free(f->profile);
+	buf_fini(&f->skipped);
+}
+
+/* A whole config.json has the profile in linux.seccomp; else the file is one. */
+static int read_profile(struct file *f, const char *name, const json_t *json, struct err *e)
+{
+	struct node top = node_root(json, name), part = node_get(&top, "linux"),
+		    section = node_get(&part, "seccomp");
+	struct seccomp_docker docker;
+	int r = node_object(&top, e);
+
+	if (r == 0 && section.json)
+		return seccomp_json_profile(&section, NULL, &f->skipped, &f->profile, e);
+	if (r == 0)
+		r = seccomp_docker_here(&docker, e);
+	return r < 0 ? r : seccomp_json_profile(&top, &docker, &f->skipped, &f->profile, e);
+}
+
+static int load_json(struct file *f, const char *name, struct err *e)
+{
+	_cleanup_free_ char *text = malloc(PROFILE_BYTES);
+	json_error_t why;
+	json_t *json;
+	int r;
+
+	if (!text)
+		return err_set(e, ENOMEM, "out of memory");
+	r = file_read(AT_FDCWD, name, text, PROFILE_BYTES, e);
+	if (r < 0)
+		return r;
+	json = node_load(text, strlen(text), &why);
+	if (!json)
+		return err_set(e, EINVAL, "%s:%d: %s", name, why.line, why.text);
+	r = read_profile(f, name, json, e);
+	json_decref(json);
+	return r;
+}
+
+static int load(struct file *f, const char *name, struct err *e)
+{
+	return str_has_suffix(name, ".json") ? load_json(f, name, e) : pol_load(name, &f->text, e);
+}
+
+static int check(const struct file *f, int argc, char **argv, struct err *e)
 {
 	_cleanup_free_ struct pol_program *prog = calloc(1, sizeof(*prog));
 	int r;
@@ -27,22 +87,33 @@ static int check(const struct pol *p, int argc, char **argv, struct err *e)
 	(void)argv;
 	if (!prog)
 		return err_set(e, ENOMEM, "out of memory");
-	r = pol_compile(p, prog, e);
-	if (r == 0)
-		printf("ok: %zu rules, %u instructions\n", pol_rules(p), prog->n_insns);
-	return r;
+	r = f->text ? pol_compile(f->text, prog, e) : pol_profile_compile(f->profile, prog, e);
+	if (r < 0)
+		return r;
+	printf("ok: %zu rules, %u instructions\n",
+	       f->text ? pol_rules(f->text) : pol_profile_rules(f->profile), prog->n_insns);
+	if (f->skipped.len > 0)
+		printf("skipped, unknown to libseccomp:%s\n", f->skipped.data);
+	return 0;
 }
 
-static int explain(const struct pol *p, int argc, char **argv, struct err *e)
+static int explain_call(const struct file *f, const char *name, struct buf *out, struct err *e)
+{
+	return f->text ? pol_explain_call(f->text, name, out, e)
+		       : pol_profile_explain(f->profile, name, out, e);
+}
+
+static int explain(const struct file *f, int argc, char **argv, struct err *e)
 {
 	_cleanup_buf_ struct buf out;
 	int r = 0;
 
 	buf_init(&out, POL_EXPLAIN_MAX);
 	if (argc == 0)
-		r = pol_explain(p, &out, e);
+		r = f->text ? pol_explain(f->text, &out, e)
+			    : pol_profile_explain(f->profile, NULL, &out, e);
 	for (int i = 0; i < argc && r == 0; i++)
-		r = pol_explain_call(p, argv[i], &out, e);
+		r = explain_call(f, argv[i], &out, e);
 	if (r == 0)
 		fputs(out.data, stdout);
 	return r;
@@ -51,7 +122,7 @@ static int explain(const struct pol *p, int argc, char **argv, struct err *e)
 /* run gets the words after FILE. */
 static const struct {
 	const char *name;
-	int (*run)(const struct pol *p, int argc, char **argv, struct err *e);
+	int (*run)(const struct file *f, int argc, char **argv, struct err *e);
 	int args_max;
 } actions[] = {
 	{"check",	  check,	 0		  },
@@ -66,7 +137,7 @@ static int usage(const struct cli *c, struct err *e)
 
 int cmd_policy(struct cli *c, struct err *e)
 {
-	_cleanup_pol_ struct pol *p = NULL;
+	__attribute__((cleanup(file_close))) struct file f = {.text = NULL};
 	size_t i = 0;
 	int r;
 
@@ -81,6 +152,7 @@ int cmd_policy(struct cli *c, struct err *e)
 			c->rest.words[actions[i].args_max]);
 		return usage(c, e);
 	}
-	r = pol_load(c->file, &p, e);
-	return r < 0 ? r : actions[i].run(p, c->rest.n, c->rest.words, e);
+	buf_init(&f.skipped, PROFILE_BYTES);
+	r = load(&f, c->file, e);
+	return r < 0 ? r : actions[i].run(&f, c->rest.n, c->rest.words, e);
 }

@@ -17,10 +17,11 @@ static const struct {
 } targets[] = {
 	{"oci",	fuzz_oci	},
 	   {"policy",  fuzz_policy },
-	    {"http",    fuzz_http   },
+	      {"http",    fuzz_http	},
 	{"request", fuzz_request},
-	   {"unpack",  fuzz_unpack },
-	    {"user",    fuzz_user   },
+	   {"seccomp", fuzz_seccomp},
+	      {"unpack",	 fuzz_unpack },
+	{"user",	 fuzz_user	  },
 };
 
 /* The input has its own allocation, of its own size: a sanitizer sees one byte too many. */
