@@ -19,7 +19,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "sandbox/caps.h"
 #include "sandbox/sys.h"
 
 #define HOST_NAME_MAX_BYTES 64 /* __NEW_UTS_LEN */
@@ -207,20 +206,6 @@ static int check_cgroup_mounts(const struct oci *o, const struct node *top, stru
 	return 0;
 }
 
-/* Without a device controller, what keeps devices away is that nobody can make their nodes. */
-static int check_devices(const struct oci *o, const struct node *top, struct err *e)
-{
-	struct node process = node_get(top, "process"), caps = node_get(&process, "capabilities");
-	uint64_t mknod = 0;
-	int r = caps_from_name("CAP_MKNOD", &mknod, e);
-
-	if (r == 0 && !(o->plan->namespaces & CLONE_NEWUSER) &&
-	    (o->plan->drop.cap_bounding | o->plan->drop.cap_permitted) & mknod)
-		r = node_fail(&caps, e,
-			      "CAP_MKNOD: which devices it would reach cannot be limited yet");
-	return r;
-}
-
 static int compile(struct oci *o, const struct node *top, struct err *e)
 {
 	static const char *const unsupported[] = {"vm", "zos", "solaris", "windows", NULL};
@@ -251,8 +236,7 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 		r = check_namespaces(o, top, e);
 	if (r == 0)
 		r = check_cgroup_mounts(o, top, e);
-	if (r == 0)
-		r = check_devices(o, top, e);
+	o->plan->resources.devices_may_fail = (o->plan->namespaces & CLONE_NEWUSER) != 0;
 	return r;
 }
 

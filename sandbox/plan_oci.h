@@ -7,7 +7,7 @@
  *	plan_oci_options.c	their options
  *	plan_oci_devices.c	what is in /dev: linux.devices and the default ones
  *	plan_oci_linux.c	linux: namespaces, id maps, paths
- *	plan_oci_resources.c	linux.resources
+ *	plan_oci_resources.c	linux.resources; its lists in plan_oci_lists.c
  *	plan_oci_seccomp.c	linux.seccomp
  *	plan_oci_exec.c		a further process: changes to the document before it is compiled
  *	plan_oci_hooks.c	hooks, annotations
@@ -55,6 +55,7 @@ int oci_hooks(struct oci *o, const struct node *hooks, struct err *e);
 int oci_annotations(struct oci *o, const struct node *annotations, struct err *e);
 int oci_resources(struct oci *o, const struct node *resources, struct err *e);
 int oci_seccomp(struct oci *o, const struct node *section, struct err *e);
+int oci_devices(struct oci *o, const struct node *resources, struct err *e);
 
 /* The words that are understood, from the parser's tables: the i-th one, NULL after the last. */
 const char *oci_namespace_word(size_t i);

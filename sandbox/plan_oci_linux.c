@@ -150,7 +150,7 @@ static int root_propagation(struct oci *o, const struct node *part, struct err *
 	return node_fail(&n, e, "'%s' is not supported", word);
 }
 
-/* "/a/b" and "a/b" alike become "a/b": groups are made below our own only. */
+/* "//a/b/" becomes "/a/b". What a leading slash means is cg_shared_create()'s to say. */
 static int cgroups_path(struct oci *o, const struct node *part, struct err *e)
 {
 	struct node n = node_get(part, "cgroupsPath");
@@ -164,13 +164,17 @@ static int cgroups_path(struct oci *o, const struct node *part, struct err *e)
 	if (strlen(text) >= sizeof(path))
 		return node_fail(&n, e, "longer than %zu bytes", sizeof(path) - 1);
 	if (strchr(text, ':'))
-		return node_fail(&n, e, "'%s': slices of systemd are not supported", text);
+		return node_fail(&n, e,
+				 "'%s': slices of systemd are not made here; give a path like "
+				 "'/a/b', and let "
+				 "systemd delegate a group to us (Delegate=yes in our unit)",
+				 text);
 	for (const char *at = text + strspn(text, "/"); *at; parts++) {
 		size_t length = strcspn(at, "/");
 
 		if (length <= 2 && strspn(at, ".") >= length)
 			return node_fail(&n, e, "'.' and '..' are not allowed");
-		if (used > 0)
+		if (used > 0 || text[0] == '/')
 			path[used++] = '/';
 		memcpy(path + used, at, length);
 		used += length;
@@ -224,5 +228,7 @@ int oci_linux(struct oci *o, const struct node *part, struct err *e)
 		r = paths(o, part, e);
 	if (r == 0)
 		r = oci_seccomp(o, &seccomp, e);
-	return r < 0 ? r : oci_resources(o, &resources, e);
+	if (r == 0)
+		r = oci_resources(o, &resources, e);
+	return r < 0 ? r : oci_devices(o, &resources, e);
 }

@@ -1,153 +1,179 @@
 /*
- * config.json: linux.resources, as limits of a group. See plan_oci.h.
+ * config.json: linux.resources, the members that are a number or a text. See plan_oci.h; the lists are in
+ * plan_oci_lists.c.
  *
- * A limit that we cannot set is refused. In this document -1 means "no limit", and so does absence.
+ * What is checked here is what no host could do. What this one cannot do turns out when the group is limited.
  */
 #include "sandbox/plan_oci.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "sandbox/cgroup_resources.h"
+#include "sandbox/plan_oci_lists.h"
 
-#define DEVICES_MAX 256
-#define PERIOD_MAX  1000000
-#define QUOTA_MIN   1000
-#define SHARES_MIN  2
-#define SHARES_MAX  262144
-#define WEIGHT_MAX  10000
+#define CPUS_MAX     4095 /* bytes; a page */
+#define PERIOD_MIN   1000
+#define PERIOD_MAX   1000000
+#define QUOTA_MIN    1000
+#define SHARES_MIN   2
+#define SHARES_MAX   262144
+#define WEIGHT_MIN   10
+#define WEIGHT_MAX   1000
+#define SWAPPY_MAX   100
+#define MICROSECONDS (INT64_MAX / 1000)
 
-static int memory(struct oci *o, const struct node *resources, struct err *e)
+/* What a number may be beside 0, where that means "not given", and -1. */
+/* clang-format off */
+static const struct range {
+	bool is_bool, may_be_unlimited, may_be_zero;
+	int64_t min, max;
+} ranges[] = {
+	[CG_MEMORY_LIMIT]          = {false, true,  true,  1, INT64_MAX},
+	[CG_MEMORY_SWAP]           = {false, true,  true,  1, INT64_MAX},
+	[CG_MEMORY_RESERVATION]    = {false, true,  true,  1, INT64_MAX},
+	[CG_MEMORY_KERNEL]         = {false, true,  true,  1, INT64_MAX},
+	[CG_MEMORY_KERNEL_TCP]     = {false, true,  true,  1, INT64_MAX},
+	[CG_MEMORY_SWAPPINESS]     = {false, false, true,  0, SWAPPY_MAX},
+	[CG_MEMORY_OOM_KILLER_OFF] = {true,  false, true,  0, 1},
+	[CG_MEMORY_HIERARCHY]      = {true,  false, true,  0, 1},
+	[CG_MEMORY_CHECK]          = {true,  false, true,  0, 1},
+	[CG_CPU_SHARES]            = {false, false, true,  SHARES_MIN, SHARES_MAX},
+	[CG_CPU_PERIOD]            = {false, false, true,  PERIOD_MIN, PERIOD_MAX},
+	[CG_CPU_QUOTA]             = {false, true,  true,  QUOTA_MIN, MICROSECONDS},
+	[CG_CPU_BURST]             = {false, false, true,  0, MICROSECONDS},
+	[CG_CPU_RT_PERIOD]         = {false, false, true,  1, MICROSECONDS},
+	[CG_CPU_RT_RUNTIME]        = {false, true,  true,  1, MICROSECONDS},
+	[CG_CPU_IDLE]              = {false, false, true,  0, 1},
+	[CG_PIDS_LIMIT]            = {false, true,  true,  0, INT64_MAX},
+	[CG_BLKIO_WEIGHT]          = {false, false, true,  WEIGHT_MIN, WEIGHT_MAX},
+	[CG_BLKIO_LEAF_WEIGHT]     = {false, false, true,  WEIGHT_MIN, WEIGHT_MAX},
+	[CG_NET_CLASS]             = {false, false, true,  0, UINT32_MAX},
+};
+/* clang-format on */
+_Static_assert(ARRAY_SIZE(ranges) == CG_NUMBERS, "a range for each number");
+
+static int number(struct cg_resources *out, enum cg_number which, const struct node *n,
+		  struct err *e)
 {
-	static const char *const unsupported[] = {"reservation", "kernel",	     "kernelTCP",
-						  "swappiness",	 "disableOOMKiller", NULL};
-	struct node n = node_get(resources, "memory"), limit = node_get(&n, "limit"),
-		    swap = node_get(&n, "swap");
-	int64_t bytes = 0, with_swap = 0;
-	struct cg_limits *l = &o->plan->limits;
-	int r = node_object(&n, e);
+	const struct range *in = &ranges[which];
+	bool is_true = false;
+	int64_t value = 0;
+	int r;
 
-	if (r == 0)
-		r = node_refuse(&n, unsupported, e);
-	if (r == 0)
-		r = node_number(&limit, -1, NODE_NUMBER_MAX, &bytes, e);
-	if (r == 0)
-		r = node_number(&swap, -1, NODE_NUMBER_MAX, &with_swap, e);
-	if (r < 0)
-		return r;
-	if (bytes > 0)
-		l->memory_bytes = (uint64_t)bytes;
-	/* swap is the sum of both; 0 and -1 leave it unlimited. */
-	if (with_swap <= 0)
+	if (!n->json)
 		return 0;
-	if (bytes <= 0 || with_swap < bytes)
-		return node_fail(&swap, e, "memory and swap together: not below limit");
-	l->swap_bytes = (uint64_t)(with_swap - bytes);
-	l->swap_off = with_swap == bytes;
-	return 0;
-}
-
-/* The same ratios on v1 and v2: 1024 shares, the kernel's default, are its default weight of 100. */
-static uint64_t weight_of(int64_t shares)
-{
-	uint64_t weight = ((uint64_t)shares * 100 + 512) / 1024;
-
-	return weight < 1 ? 1 : weight > WEIGHT_MAX ? WEIGHT_MAX : weight;
-}
-
-static int cpu(struct oci *o, const struct node *resources, struct err *e)
-{
-	static const char *const unsupported[] = {
-		"burst", "idle", "realtimeRuntime", "realtimePeriod", "cpus", "mems", NULL};
-	struct node n = node_get(resources, "cpu"), shares = node_get(&n, "shares"),
-		    quota = node_get(&n, "quota"), period = node_get(&n, "period");
-	int64_t share = 0, quota_us = 0, period_us = 0;
-	struct cg_limits *l = &o->plan->limits;
-	int r = node_object(&n, e);
-
-	if (r == 0)
-		r = node_refuse(&n, unsupported, e);
-	if (r == 0)
-		r = node_number(&shares, 0, SHARES_MAX, &share, e);
-	if (r == 0)
-		r = node_number(&quota, -1, INT64_MAX / 1000, &quota_us, e);
-	if (r == 0)
-		r = node_number(&period, 0, PERIOD_MAX, &period_us, e);
+	r = in->is_bool ? node_bool(n, &is_true, e)
+			: node_number(n, in->may_be_unlimited ? -1 : 0, in->max, &value, e);
 	if (r < 0)
 		return r;
-	if (share > 0 && share < SHARES_MIN)
-		return node_fail(&shares, e, "not a number in %d..%d", SHARES_MIN, SHARES_MAX);
-	if (quota_us > 0 && quota_us < QUOTA_MIN)
-		return node_fail(&quota, e, "less than %d us", QUOTA_MIN);
-	if (period_us > 0 && period_us < QUOTA_MIN)
-		return node_fail(&period, e, "not a number in %d..%d", QUOTA_MIN, PERIOD_MAX);
-	l->cpu_weight = share > 0 ? weight_of(share) : 0;
-	l->cpu_quota_us = quota_us > 0 ? (uint64_t)quota_us : 0;
-	l->cpu_period_us = (uint64_t)period_us;
+	if (!in->is_bool && value >= 0 && value < in->min && !(value == 0 && in->may_be_zero))
+		return node_fail(n, e, "not a number in %lld..%lld", (long long)in->min,
+				 (long long)in->max);
+	cg_set_number(out, which, in->is_bool ? is_true : value);
 	return 0;
 }
 
-static int pids(struct oci *o, const struct node *resources, struct err *e)
+/* All numbers of one part, "memory" for "memory.limit". */
+static int part(struct cg_resources *out, const struct node *resources, const char *name,
+		struct err *e)
 {
-	struct node n = node_get(resources, "pids"), limit = node_get(&n, "limit");
-	int64_t max = -1;
+	struct node n = node_get(resources, name);
+	size_t length = strlen(name);
 	int r = node_object(&n, e);
 
-	if (r == 0 && n.json)
-		r = node_need(&limit, e);
-	if (r == 0)
-		r = node_number(&limit, -1, INT32_MAX, &max, e);
-	if (r == 0 && max == 0)
-		r = node_fail(&limit, e, "0: no process could start");
-	if (r == 0 && max > 0)
-		o->plan->limits.pids_max = (uint64_t)max;
-	return r;
-}
+	for (int i = 0; r == 0 && i < CG_NUMBERS; i++) {
+		const char *member = cg_number_name((enum cg_number)i);
+		struct node at;
 
-/*
- * The one rule we can promise is the one that `runc spec` writes, "deny all": there is no device controller
- * here, but a sandbox has no CAP_MKNOD (plan_oci.c), its root opens no nodes, and so it reaches the
- * devices that were bound into it and no others. A list that allows some would need the controller.
- */
-static int devices(const struct node *resources, struct err *e)
-{
-	struct node list = node_get(resources, "devices");
-	size_t n;
-	int r = node_list(&list, DEVICES_MAX, &n, e);
-
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		struct node rule = node_at(&list, i), allow = node_get(&rule, "allow"),
-			    type = node_get(&rule, "type"), access = node_get(&rule, "access"),
-			    major = node_get(&rule, "major"), minor = node_get(&rule, "minor");
-		const char *kind = "a", *what = "rwm";
-		bool is_allowed = false;
-
-		r = node_bool(&allow, &is_allowed, e);
-		if (r == 0)
-			r = node_text(&type, &kind, e);
-		if (r == 0)
-			r = node_text(&access, &what, e);
-		if (r == 0 && (is_allowed || !str_is(kind, "a") || !str_is(what, "rwm") ||
-			       major.json || minor.json))
-			r = node_fail(&rule, e, "only the rule that denies all is supported");
+		if (strncmp(member, name, length) != 0 || member[length] != '.')
+			continue;
+		at = node_get(&n, member + length + 1);
+		r = number(out, (enum cg_number)i, &at, e);
 	}
 	return r;
 }
 
+/* "0-3,7": the kernel parses it; here it must be nothing else than that. */
+static int cpu_list(struct oci *o, const struct node *n, const char **ret, struct err *e)
+{
+	const char *text = "";
+	int r = node_text(n, &text, e);
+
+	if (r < 0 || !*text)
+		return r;
+	if (strlen(text) > CPUS_MAX || text[strspn(text, "0123456789-,:/ ")] != '\0')
+		return node_fail(n, e, "not a list of numbers and ranges");
+	return oci_text(o, n, ret, e);
+}
+
+static int cpuset(struct oci *o, const struct node *resources, struct err *e)
+{
+	struct node cpu = node_get(resources, "cpu"), cpus = node_get(&cpu, "cpus"),
+		    mems = node_get(&cpu, "mems");
+	int r = cpu_list(o, &cpus, &o->plan->resources.cpus, e);
+
+	return r < 0 ? r : cpu_list(o, &mems, &o->plan->resources.mems, e);
+}
+
+/* What two numbers must agree on; the versions of cgroups say the rest. */
+static int check_pairs(const struct oci *o, const struct node *resources, struct err *e)
+{
+	const struct cg_resources *in = &o->plan->resources;
+	struct node memory = node_get(resources, "memory"), swap = node_get(&memory, "swap");
+	int64_t limit = in->number[CG_MEMORY_LIMIT], sum = in->number[CG_MEMORY_SWAP];
+
+	if (limit > 0 && sum > 0 && sum < limit)
+		return node_fail(&swap, e, "memory and swap together: not below limit");
+	return 0;
+}
+
 int oci_resources(struct oci *o, const struct node *resources, struct err *e)
 {
-	static const char *const unsupported[] = {"blockIO", "hugepageLimits", "network",
-						  "rdma",    "unified",	       NULL};
+	static const char *const parts[] = {"memory", "cpu", "pids", "blockIO", "network"};
 	int r = node_object(resources, e);
 
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++)
+		r = part(&o->plan->resources, resources, parts[i], e);
 	if (r == 0)
-		r = node_refuse(resources, unsupported, e);
+		r = cpuset(o, resources, e);
 	if (r == 0)
-		r = devices(resources, e);
+		r = check_pairs(o, resources, e);
 	if (r == 0)
-		r = memory(o, resources, e);
+		r = oci_resource_lists(o, resources, e);
+	return r;
+}
+
+int oci_devices(struct oci *o, const struct node *resources, struct err *e)
+{
+	o->plan->resources.limits_devices = true;
+	return oci_device_rules(o, resources, e);
+}
+
+int sbx_resources_parse(const char *text, size_t n, struct arena *arena, struct cg_resources *ret,
+			struct err *e)
+{
+	_cleanup_free_ struct sbx_plan *plan = calloc(1, sizeof(*plan));
+	struct oci o = {.plan = plan, .bundle = "/"};
+	json_error_t why;
+	struct node top;
+	json_t *json;
+	int r;
+
+	if (!plan)
+		return err_set(e, ENOMEM, "out of memory");
+	json = node_load(text, n, &why);
+	if (!json)
+		return err_set(e, EINVAL, "resources:%d: %s", why.line, why.text);
+	plan->arena = arena;
+	top = node_root(json, "resources");
+	r = oci_resources(&o, &top, e);
+	json_decref(json);
 	if (r == 0)
-		r = cpu(o, resources, e);
-	return r < 0 ? r : pids(o, resources, e);
+		*ret = plan->resources;
+	return r;
 }

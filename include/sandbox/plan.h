@@ -20,6 +20,7 @@
 #include "base/opt.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/drop.h"
+#include "sandbox/resources.h"
 
 #define SBX_MOUNTS_MAX	256
 #define SBX_PATHS_MAX	256 /* masked or read-only paths */
@@ -148,9 +149,8 @@ struct sbx_plan {
 	uint32_t n_devices;
 	/* /dev is the sandbox's own and gets its links; else the config bound one, to which nothing is added. */
 	bool has_own_dev;
-	struct cg_limits limits;
-	const char
-		*cgroup_path; /* "a/b", below the starter's own group; NULL: the starter chooses */
+	struct cg_resources resources; /* applied to the group by the starter */
+	const char *cgroup_path; /* as cg_shared_create() takes it; NULL: the starter chooses */
 	int32_t oom_score_adj;
 	bool has_oom_score_adj;
 	/* The process. argv NULL: the child becomes the sandbox's pid 1, which only reaps. */
@@ -201,6 +201,14 @@ struct sbx_wish {
  */
 int sbx_plan_for_exec(const char *config, const char *bundle, const struct sbx_wish *w,
 		      struct sbx_plan **ret, struct err *e);
+
+/*
+ * The same for linux.resources alone, as `update` reads it: what is not in it stays as it is, devices are not
+ * looked at. Texts and lists are in the arena, which must outlive *ret.
+ */
+struct arena;
+int sbx_resources_parse(const char *text, size_t n, struct arena *arena, struct cg_resources *ret,
+			struct err *e);
 
 /* What the daemon knows of an instance's sandbox. */
 struct sbx_function {

@@ -21,7 +21,7 @@
 #include "sandbox/console.h"
 
 #define GROUP_OF_ALL                                                                               \
-	"sandbox" /* all containers' groups are in it, unless their config says where */
+	"/sandbox" /* all containers' groups are in it, unless their config says where */
 
 void ctr_close(struct ctr *c)
 {
@@ -83,14 +83,15 @@ static int step_group(struct ctr *c, struct err *e)
 	int r = paths ? cg_probe(&c->host, e) : err_set(e, ENOMEM, "state: out of memory");
 
 	if (r == 0)
-		r = cg_shared_create(c->host, c->state.group, 0, &c->group, &depth, e);
+		r = cg_shared_create(c->host, c->state.group,
+				     cg_resources_need(&c->plan->resources), &c->group, &depth, e);
 	if (r == 0)
 		r = cg_paths_get(&c->group, depth, paths, e);
 	if (r < 0)
 		return r;
 	c->state.paths = paths;
 	r = state_save(&c->state, e);
-	return r < 0 ? r : cg_limit(&c->group, &c->plan->limits, e);
+	return r < 0 ? r : cg_resources_apply(&c->group, &c->plan->resources, e);
 }
 
 /* ---- creating ---- */

@@ -109,21 +109,43 @@ START_TEST(resources_become_limits)
 				 "\"cpu\": {\"shares\": 512, \"quota\": 20000, \"period\": 50000},"
 				 "\"pids\": {\"limit\": 20}}, \"cgroupsPath\": \"//a/b/\","));
 
-	ck_assert_uint_eq(p->limits.memory_bytes, 1 << 20);
-	ck_assert_uint_eq(p->limits.swap_bytes, 2 << 20);
-	ck_assert(!p->limits.swap_off);
-	ck_assert_uint_eq(p->limits.cpu_weight, 50);
-	ck_assert_uint_eq(p->limits.cpu_quota_us, 20000);
-	ck_assert_uint_eq(p->limits.cpu_period_us, 50000);
-	ck_assert_uint_eq(p->limits.pids_max, 20);
-	ck_assert_str_eq(p->cgroup_path, "a/b");
+	ck_assert(p->resources.has[CG_MEMORY_LIMIT] && p->resources.has[CG_CPU_SHARES]);
+	ck_assert_int_eq(p->resources.number[CG_MEMORY_LIMIT], 1 << 20);
+	ck_assert_int_eq(p->resources.number[CG_MEMORY_SWAP], 3 << 20);
+	ck_assert_int_eq(p->resources.number[CG_CPU_SHARES], 512);
+	ck_assert_int_eq(p->resources.number[CG_CPU_QUOTA], 20000);
+	ck_assert_int_eq(p->resources.number[CG_CPU_PERIOD], 50000);
+	ck_assert_int_eq(p->resources.number[CG_PIDS_LIMIT], 20);
+	ck_assert(!p->resources.has[CG_CPU_IDLE] && p->resources.n_items == 0);
+	ck_assert_str_eq(p->cgroup_path, "/a/b");
 	sbx_plan_free(p);
-	p = oci_plan(
-		OCI_WITH(.linux_part =
-				 "\"resources\": {\"memory\": {\"limit\": 4096, \"swap\": 4096},"
-				 "\"cpu\": {\"quota\": -1}, \"pids\": {\"limit\": -1}},"));
-	ck_assert(p->limits.swap_off && p->limits.swap_bytes == 0);
-	ck_assert_uint_eq(p->limits.cpu_quota_us | p->limits.pids_max, 0);
+	p = oci_plan(OCI_WITH(.linux_part = "\"cgroupsPath\": \"a//b\","));
+	ck_assert_str_eq(p->cgroup_path, "a/b");
+	ck_assert(cg_resources_is_empty(&p->resources));
+	sbx_plan_free(p);
+}
+END_TEST
+
+START_TEST(devices_are_denied_but_for_the_default_ones)
+{
+	struct sbx_plan *p = oci_plan(OCI_WITH(
+			.linux_part =
+				"\"resources\": {\"devices\": [{\"allow\": false, \"access\": "
+				"\"rwm\"},"
+				"{\"allow\": true, \"type\": \"c\", \"major\": 10, \"minor\": 229, "
+				"\"access\": \"rw\"}]},"));
+	const struct cg_device *d = p->resources.devices;
+
+	ck_assert(p->resources.limits_devices && !p->resources.devices_may_fail);
+	ck_assert_uint_eq(p->resources.n_devices, 2 + cg_n_default_devices);
+	ck_assert(!d[0].is_allowed && d[0].type == 'a' && d[0].major == CG_DEV_ANY);
+	ck_assert(d[1].is_allowed && d[1].major == 10 && d[1].minor == 229);
+	ck_assert_uint_eq(d[1].access, CG_DEV_READ | CG_DEV_WRITE);
+	ck_assert_int_eq(memcmp(d + 2, cg_default_devices, cg_n_default_devices * sizeof(*d)), 0);
+	sbx_plan_free(p);
+	p = oci_plan(OCI_WITH(.linux_part = ""));
+	ck_assert(p->resources.limits_devices);
+	ck_assert_uint_eq(p->resources.n_devices, cg_n_default_devices);
 	sbx_plan_free(p);
 }
 END_TEST
@@ -219,6 +241,7 @@ static Suite *suite(void)
 	tcase_add_test(t, capabilities_default_to_none_and_ambient_needs_inheritable);
 	tcase_add_test(t, rlimits_know_infinity);
 	tcase_add_test(t, resources_become_limits);
+	tcase_add_test(t, devices_are_denied_but_for_the_default_ones);
 	tcase_add_test(t, host_paths_begin_in_the_bundle_and_targets_at_the_root);
 	tcase_add_test(t, all_kinds_of_namespaces_can_be_new);
 	tcase_add_test(t, bundle_is_read_from_its_directory);
