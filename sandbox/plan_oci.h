@@ -55,7 +55,7 @@ int oci_hooks(struct oci *o, const struct node *hooks, struct err *e);
 int oci_annotations(struct oci *o, const struct node *annotations, struct err *e);
 int oci_resources(struct oci *o, const struct node *resources, struct err *e);
 int oci_seccomp(struct oci *o, const struct node *section, struct err *e);
-int oci_devices(struct oci *o, const struct node *resources, struct err *e);
+int oci_device_limits(struct oci *o, const struct node *resources, struct err *e);
 
 /* The words that are understood, from the parser's tables: the i-th one, NULL after the last. */
 const char *oci_namespace_word(size_t i);

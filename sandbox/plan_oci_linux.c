@@ -230,5 +230,5 @@ int oci_linux(struct oci *o, const struct node *part, struct err *e)
 		r = oci_seccomp(o, &seccomp, e);
 	if (r == 0)
 		r = oci_resources(o, &resources, e);
-	return r < 0 ? r : oci_devices(o, &resources, e);
+	return r < 0 ? r : oci_device_limits(o, &resources, e);
 }

@@ -148,7 +148,7 @@ int oci_resources(struct oci *o, const struct node *resources, struct err *e)
 	return r;
 }
 
-int oci_devices(struct oci *o, const struct node *resources, struct err *e)
+int oci_device_limits(struct oci *o, const struct node *resources, struct err *e)
 {
 	o->plan->resources.limits_devices = true;
 	return oci_device_rules(o, resources, e);
