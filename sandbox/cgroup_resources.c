@@ -224,7 +224,12 @@ static int period(struct cg_job *j, const struct number *row, int64_t value, str
  */
 static int tasks(struct cg_job *j, const struct number *row, int64_t value, struct err *e)
 {
-	return plain(j, row, value == 0 ? 1 : value, e);
+	int r = plain(j, row, value == 0 ? 1 : value, e);
+
+	/* This file alone says so on v1 as well. */
+	if (r == 0 && value == -1)
+		(void)str_copy(j->out[j->n - 1].text, sizeof(j->out[0].text), "max");
+	return r;
 }
 
 /* Proportional shares are BFQ's; on v2 also those of io.cost, on another scale. */

@@ -59,6 +59,13 @@ const struct command cli_commands[] = {
 		.help = "let a paused container go on",
 	},
 	{
+		.name = "update", .opts = update_opts, .run = cmd_update,
+		.help = "change the limits of a container",
+		.about = "What is not named stays as it is. Limits are checked as those of a config.json "
+			 "are; an error names the first that could not be applied, and those before it may "
+			 "have been.",
+	},
+	{
 		.name = "spec", .opts = spec_opts, .run = cmd_spec,
 		.help = "write a config.json to begin with",
 		.about = "It is written into the bundle's directory. A file that is there is not "

@@ -1,5 +1,5 @@
 #!/usr/bin/python3.11
-"""Commands about containers that there are: list, pause, resume. Needs root.
+"""Commands about containers that there are: list, pause, resume, update. Needs root.
 
 Each test has a container of its own: an echo in Python, on a root file system that is the host's /usr.
 """
@@ -141,9 +141,50 @@ def completion_knows_the_containers_of_the_root():
 
 
 def what_is_not_there_is_neither_paused_nor_watched():
-    for words in (["pause"], ["resume"]):
+    for words in (["pause"], ["resume"], ["update", "--memory", "1G"]):
         err = sandbox(*words, "no-such-container", status=1).stderr
         assert "container 'no-such-container' does not exist" in err, err
+
+
+def limits_are_changed_by_single_options():
+    with Container(memory={"limit": 256 << 20}) as c:
+        sandbox("update", "--memory", "128m", "--pids-limit", "33", c.id)
+        assert c.knob("memory.limit_in_bytes", "memory.max") == str(128 << 20)
+        assert c.knob("pids.max") == "33"
+        sandbox("update", "--cpu-quota=50000", "--cpu-period=200000", "--cpu-shares", "512", c.id)
+        assert c.knob("cpu.max", "cpu.cfs_quota_us") in ("50000", "50000 200000")
+        sandbox("update", "--pids-limit", "-1", c.id)
+        assert c.knob("pids.max") == "max"
+
+
+def limits_are_changed_by_a_text():
+    with Container() as c:
+        sandbox("update", "-r", "-", c.id, input='{"pids": {"limit": 44}, "memory": {"limit": 100663296}}')
+        assert c.knob("pids.max") == "44"
+        assert c.knob("memory.limit_in_bytes", "memory.max") == "100663296"
+        path = os.path.join(WORK, "resources.json")
+        with open(path, "w", encoding="ascii") as f:
+            f.write('{"pids": {"limit": 45}}')
+        sandbox("update", "--resources", path, c.id)
+        assert c.knob("pids.max") == "45"
+
+
+def limits_that_make_no_sense_change_nothing():
+    with Container() as c:
+        before = c.knob("pids.max")
+        for words, says in (
+                (["--memory", "many"], "memory.limit"),
+                (["--cpu-shares", "1"], "shares"),
+                (["-r", "/nonexistent"], "open '/nonexistent': ENOENT"),
+                (["-r", "-", "--memory", "1G"], "not both"),
+                ([], "nothing to change is given")):
+            err = sandbox("update", *words, c.id, status=1, stdin=subprocess.DEVNULL).stderr
+            assert says in err and err.count("\n") == 1, err
+        err = sandbox("update", "-r", "-", c.id, status=1, input='{"pids": {"limit": "x"}}').stderr
+        assert "pids.limit" in err, err
+        err = sandbox("update", "--mem-bw-schema", "MB:0=10", c.id, status=2).stderr
+        assert "--mem-bw-schema is not supported" in err, err
+        assert c.knob("pids.max") == before
 
 
 def nothing_is_left_behind():
@@ -155,6 +196,9 @@ TESTS = [
     a_paused_container_does_nothing_until_resumed,
     completion_knows_the_containers_of_the_root,
     what_is_not_there_is_neither_paused_nor_watched,
+    limits_are_changed_by_single_options,
+    limits_are_changed_by_a_text,
+    limits_that_make_no_sense_change_nothing,
     nothing_is_left_behind,
 ]
 
