@@ -141,7 +141,7 @@ static const struct {
 	{V2, "{\"cpu\": {\"realtimeRuntime\": 5}}", "!linux.resources.cpu.realtimeRuntime: cgroup v2 has"},
 	{V1, "{\"cpu\": {\"cpus\": \"0-1\", \"mems\": \"0\"}}", "cpuset.cpus=0-1;cpuset.mems=0;"},
 	{V2, "{\"cpu\": {\"cpus\": \"0-1\", \"mems\": \"\"}}", "cpuset.cpus=0-1;"},
-	{V1, "{\"pids\": {\"limit\": -1}}", "pids.max=-1;"},
+	{V1, "{\"pids\": {\"limit\": -1}}", "pids.max=max;"},
 	{V2, "{\"pids\": {\"limit\": -1}}", "pids.max=max;"},
 	{V2, "{\"pids\": {\"limit\": 0}}", "pids.max=1;"},
 	{V2, "{\"pids\": {\"limit\": 7}}", "pids.max=7;"},
