@@ -275,6 +275,21 @@ def an_empty_list_is_empty():
         assert not os.path.exists(root[1]), "looking makes nothing"
 
 
+def every_limit_of_update_is_the_member_it_says():
+    members = {"memory": "memory.limit", "memory-swap": "memory.swap", "memory-reservation": "memory.reservation",
+               "kernel-memory": "memory.kernel", "kernel-memory-tcp": "memory.kernelTCP", "cpu-share": "cpu.shares",
+               "cpu-shares": "cpu.shares", "cpu-quota": "cpu.quota", "cpu-period": "cpu.period",
+               "cpu-burst": "cpu.burst", "cpu-idle": "cpu.idle", "cpu-rt-period": "cpu.realtimePeriod",
+               "cpu-rt-runtime": "cpu.realtimeRuntime", "cpuset-cpus": "cpu.cpus", "cpuset-mems": "cpu.mems",
+               "pids-limit": "pids.limit", "blkio-weight": "blockIO.weight"}
+    read_help()
+    known = set(COMMANDS["update"]) - {"--help", "--resources", "--l3-cache-schema", "--mem-bw-schema"}
+    assert known | {"--cpu-shares"} == {"--" + name for name in members}, known
+    for name, member in members.items():
+        err = sandbox("--root", "/nonexistent", "update", "--" + name, "x", "c", status=1).stderr
+        assert member + ":" in err, (name, err)
+
+
 def a_full_disk_is_noticed():
     with open("/dev/full", "w", encoding="utf-8") as full:
         for command in ("features", "help", "list"):
@@ -301,6 +316,7 @@ TESTS = [
     spec_writes_a_config_and_never_over_one,
     spec_for_a_user_asks_for_what_he_may,
     an_empty_list_is_empty,
+    every_limit_of_update_is_the_member_it_says,
     a_full_disk_is_noticed,
 ]
 
