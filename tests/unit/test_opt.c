@@ -1,5 +1,4 @@
 /* Command lines from tables (base/opt.h). */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -7,12 +6,17 @@
 #include "base/str.h"
 #include "tests/lib/harness.h"
 
+#define LINE_BYTES 128
+#define WORDS_MAX  8
+
 struct values {
 	const char *id, *signal, *format, *bundle;
 	bool all, tty, interactive;
 	uint64_t n, fds, time_us;
 	struct opt_list env;
 	struct opt_rest rest;
+	/* What was parsed: the others point into it. */
+	char line[LINE_BYTES], *words[WORDS_MAX];
 };
 
 #define AT(member) offsetof(struct values, member)
@@ -42,25 +46,16 @@ static const struct opt rest_rows[] = {
 	{.name = NULL	     },
 };
 
-#define WORDS_MAX 8
-
-/* The words of a line, cut at blanks; they live as long as line does. */
-static int cut(char *line, char *words[WORDS_MAX])
+/* The words of text, cut at blanks. */
+static int parse(const struct opt *opts, const char *text, struct values *v, struct err *e)
 {
 	int n = 0;
 
-	for (char *at = strtok(line, " "); at; at = strtok(NULL, " "))
-		words[n++] = at;
-	return n;
-}
-
-static int parse(const struct opt *opts, const char *text, struct values *v, struct err *e)
-{
-	/* Kept until the test's process ends: values point into it. */
-	char *line = strdup(text), **words = calloc(WORDS_MAX, sizeof(*words));
-
 	*v = (struct values){.format = "table"};
-	return opt_parse(opts, cut(line, words), words, v, e);
+	ck_assert(str_copy(v->line, sizeof(v->line), text));
+	for (char *at = strtok(v->line, " "); at; at = strtok(NULL, " "))
+		v->words[n++] = at;
+	return opt_parse(opts, n, v->words, v, e);
 }
 
 START_TEST(options_come_before_and_after_names)
