@@ -94,13 +94,15 @@ int sock_recv(int sock, void *data, size_t size, size_t *ret_len, int *fds, size
 	size_t n_fds = 0;
 	ssize_t n;
 
+	/*
+	 * ECONNRESET, told once: the peer has closed with a message of ours unread. What it had sent before
+	 * is still there, and its last words may be why it has closed.
+	 */
 	do
 		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return SOCK_E_AGAIN;
-	if (n < 0 && errno == ECONNRESET)
-		return SOCK_E_EOF;
 	if (n < 0)
 		return err_errno(e, "receive from peer");
 	for (size_t i = 0; i < fds_max; i++)

@@ -246,6 +246,24 @@ START_TEST(datagrams_carry_descriptors_and_refuse_surplus)
 }
 END_TEST
 
+START_TEST(last_words_of_a_peer_that_did_not_listen_are_heard)
+{
+	struct err e = ERR_INIT;
+	char in[8];
+	size_t len = 0;
+	int a, b;
+
+	ck_ok(sock_pair(SOCK_SEQPACKET, &a, &b, &e), &e);
+	ck_ok(sock_send(a, "go", 2, NULL, 0, &e), &e);
+	ck_ok(sock_send(b, "no", 2, NULL, 0, &e), &e);
+	fd_close(&b); /* with "go" unread */
+	ck_ok(sock_recv(a, in, sizeof(in), &len, NULL, 0, NULL, &e), &e);
+	ck_assert_int_eq(memcmp(in, "no", len), 0);
+	ck_assert_int_eq(sock_recv(a, in, sizeof(in), &len, NULL, 0, NULL, &e), SOCK_E_EOF);
+	fd_close(&a);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("base");
@@ -262,6 +280,7 @@ static Suite *suite(void)
 	tcase_add_test(t, tree_is_removed_without_following_links);
 	tcase_add_test(t, open_beneath_does_not_leave);
 	tcase_add_test(t, datagrams_carry_descriptors_and_refuse_surplus);
+	tcase_add_test(t, last_words_of_a_peer_that_did_not_listen_are_heard);
 	suite_add_tcase(s, t);
 	return s;
 }
