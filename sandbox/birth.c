@@ -19,6 +19,7 @@ void child_birth_close(struct birth *b)
 {
 	fd_close(&b->ours);
 	fd_close(&b->theirs);
+	fd_close(&b->between);
 	while (b->n_tasks > 0)
 		fd_close(&b->tasks[--b->n_tasks]);
 }
@@ -26,6 +27,7 @@ void child_birth_close(struct birth *b)
 int child_birth_begin(struct birth *b, struct err *e)
 {
 	fd_close(&b->ours);
+	fd_close(&b->between);
 	return sbx_join_groups(b->tasks, b->n_tasks, e);
 }
 

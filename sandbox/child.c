@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -27,9 +28,16 @@
 #include "sandbox/home.h"
 #include "sandbox/hook.h"
 #include "sandbox/idmap.h"
+#include "sandbox/lsm.h"
+#include "sandbox/mount.h"
 #include "sandbox/net.h"
 #include "sandbox/root.h"
+#include "sandbox/spaces.h"
 #include "sandbox/sys.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
 
 #define EXIT_STEP_FAILED 127 /* seen only if the parent is gone: it gets the report otherwise */
 
@@ -42,6 +50,8 @@ struct child {
 	struct sbx_gate gate; /* the descriptors as they are here */
 	struct root_state root;
 	char home[sizeof("HOME=") + HOME_MAX_BYTES];
+	struct lsm_state labels;
+	bool is_in_cwd;
 };
 
 static int step_groups(struct child *c, struct err *e)
@@ -63,10 +73,26 @@ static int step_wait(struct child *c, struct err *e)
 /* After the parent has put us into all our groups: they become the root that is seen inside. */
 static int step_cgroup(struct child *c, struct err *e)
 {
-	(void)c;
-	if (unshare(CLONE_NEWCGROUP) < 0)
-		return err_errno(e, "unshare");
-	return 0;
+	int existing = c->birth->cgroup_ns;
+
+	if (existing >= 0)
+		return setns(existing, CLONE_NEWCGROUP) == 0 ? 0 : err_errno(e, "join it");
+	return unshare(CLONE_NEWCGROUP) == 0 ? 0 : err_errno(e, "unshare");
+}
+
+static int step_time(struct child *c, struct err *e)
+{
+	return c->plan->has_time_offsets ? spaces_time(c->plan, e) : 0;
+}
+
+/* Bound to fewer CPUs by whoever called us: that was meant for us. A zygote's pid 1 has nothing to run. */
+static int step_cpus(struct child *c, struct err *e)
+{
+	const struct sbx_tune *t = &c->plan->tune;
+
+	if (c->birth->join >= 0 && (t->has_exec_final || t->has_exec_initial))
+		return t->has_exec_final ? sbx_set_cpus(0, &t->exec_final, e) : 0;
+	return c->plan->argv ? sbx_all_cpus(e) : 0;
 }
 
 static int step_signals(struct child *c, struct err *e)
@@ -130,7 +156,17 @@ static int step_ids(struct child *c, struct err *e)
 /* A network namespace that was joined is its maker's business. */
 static int step_loopback(struct child *c, struct err *e)
 {
-	return c->place->net_ns < 0 ? net_loopback_up(e) : 0;
+	return c->place->net_ns < 0 && c->plan->namespaces & CLONE_NEWNET ? net_loopback_up(e) : 0;
+}
+
+static int step_sysctls(struct child *c, struct err *e)
+{
+	return spaces_sysctls(c->plan, e);
+}
+
+static int step_label_files(struct child *c, struct err *e)
+{
+	return lsm_open(c->plan, &c->labels, e);
 }
 
 /* After all that closes descriptors. */
@@ -199,6 +235,19 @@ static int step_hooks(struct child *c, struct err *e)
 		     : hook_run_all(c->plan, SBX_HOOK_CREATE_CONTAINER, c->gate.creating, "/", e);
 }
 
+/* Missing, the working directory is made, as engines expect it; while the root is still writable. */
+static int step_make_cwd(struct child *c, struct err *e)
+{
+	_cleanup_fd_ int at = -1, made = -1;
+
+	if (!c->plan->cwd)
+		return 0;
+	at = sys_open_in_root(c->root.root, c->plan->cwd, O_PATH);
+	/* What else is wrong with it is said by the step that enters it. */
+	return at >= 0 || errno != ENOENT ? 0
+					  : mnt_target(c->root.root, c->plan->cwd, true, &made, e);
+}
+
 static int step_restrict(struct child *c, struct err *e)
 {
 	return root_restrict(c->plan, &c->root, e);
@@ -237,24 +286,52 @@ static int step_home(struct child *c, struct err *e)
 	return 0;
 }
 
+static int step_tune(struct child *c, struct err *e)
+{
+	return sbx_tune_self(&c->plan->tune, e);
+}
+
+static int step_labels(struct child *c, struct err *e)
+{
+	return lsm_apply(c->plan, &c->labels, e);
+}
+
 static int step_drop(struct child *c, struct err *e)
 {
 	return sbx_drop(&c->plan->drop, e);
 }
 
-/* After the drop: a directory only root could enter is no place for the process (CVE-2024-21626 too). */
-static int step_cwd(struct child *c, struct err *e)
+/* "(unreachable)/..." is what the kernel says of a directory outside of the root (CVE-2024-21626). */
+static int check_cwd(const char *cwd, struct err *e)
 {
 	char now[4096];
 
-	if (!c->plan->cwd)
-		return 0;
-	if (chdir(c->plan->cwd) < 0)
-		return err_errno(e, "'%s'", c->plan->cwd);
-	/* "(unreachable)/..." is what the kernel says of a directory outside of the root. */
 	if (!getcwd(now, sizeof(now)) || now[0] != '/')
-		return err_set(e, EACCES, "'%s' is outside of the root", c->plan->cwd);
+		return err_set(e, EACCES, "'%s' is outside of the root", cwd);
 	return 0;
+}
+
+/*
+ * Before the drop, since images name directories that only root can enter, and runc enters them; what root
+ * cannot (a network file system, FUSE) the user may, so then again after it.
+ */
+static int step_cwd(struct child *c, struct err *e)
+{
+	const char *cwd = c->plan->cwd;
+
+	c->is_in_cwd = cwd && chdir(cwd) == 0;
+	if (!cwd || (!c->is_in_cwd && (errno == EACCES || errno == EPERM)))
+		return 0;
+	return c->is_in_cwd ? check_cwd(cwd, e) : err_errno(e, "'%s'", cwd);
+}
+
+static int step_cwd_again(struct child *c, struct err *e)
+{
+	const char *cwd = c->plan->cwd;
+
+	if (!cwd || c->is_in_cwd)
+		return 0;
+	return chdir(cwd) == 0 ? check_cwd(cwd, e) : err_errno(e, "'%s'", cwd);
 }
 
 static int step_death(struct child *c, struct err *e)
@@ -277,27 +354,35 @@ static const struct {
 } steps[] = {
 	{"control groups",	   step_groups,	0,		   true },
 	{"wait for the parent", step_wait,	   0,		      false},
+	{"time namespace",	   step_time,	      CLONE_NEWTIME,   true },
 	{"hide from /proc",	    step_hide,	       0,		  false},
 	{"cgroup namespace",    step_cgroup,	  CLONE_NEWCGROUP, true },
+	{"CPU affinity",	 step_cpus,	    0,	       false},
 	{"signals",		    step_signals,	  0,		     false},
 	{"session",		    step_session,	  0,		     false},
 	{"descriptors",		step_descriptors, 0,		     false},
+	{"labels",		   step_label_files, 0,		false},
 	{"ids",		 step_ids,	  CLONE_NEWUSER,	 false},
 	{"session keyring",	    step_keyring,	  0,		     false},
 	{"network",		    step_loopback,	   CLONE_NEWNET,	 true },
 	{"mapped mounts",	  step_mapped,      CLONE_NEWNS,	    true },
+	{"sysctl",		   step_sysctls,	 0,		    true },
 	{"mount propagation",   step_private,	    CLONE_NEWNS,	 true },
 	{"mount root",	       step_root,	  CLONE_NEWNS,     true },
 	{"mount",		  step_mounts,      CLONE_NEWNS,	    true },
 	{"devices",		    step_devices,	  CLONE_NEWNS,     true },
 	{"terminal",	     step_console,	   CLONE_NEWNS,	false},
 	{"hooks",		  step_hooks,	      CLONE_NEWNS,	   true },
+	{"working directory",   step_make_cwd,    CLONE_NEWNS,	  true },
 	{"restrict paths",	   step_restrict,	  CLONE_NEWNS,     true },
 	{"pivot",		  step_pivot,	      CLONE_NEWNS,	   true },
 	{"host name",	      step_names,	  CLONE_NEWUTS,	true },
 	{"home",		 step_home,	    CLONE_NEWNS,	 false},
-	{"drop",		 step_drop,	    0,	       false},
 	{"working directory",   step_cwd,		0,		   false},
+	{"tune",		 step_tune,	    0,	       false},
+	{"labels",		   step_labels,	0,		   false},
+	{"drop",		 step_drop,	    0,	       false},
+	{"working directory",   step_cwd_again,   0,		 false},
 	{"parent death",	 step_death,	     0,		false},
 };
 
@@ -305,7 +390,7 @@ static const struct {
 static bool applies(size_t i, const struct child *c)
 {
 	bool joins = c->birth->join >= 0;
-	uint64_t spaces = joins ? c->birth->join_spaces : c->plan->namespaces;
+	uint64_t spaces = joins ? c->birth->join_spaces : c->plan->namespaces | c->plan->joined;
 
 	return !(steps[i].needs & ~spaces) && !(joins && steps[i].alone);
 }
@@ -367,7 +452,8 @@ _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *p
 			  .sync = birth->theirs,
 			  .console = plan->terminal.is_wanted ? place->console : -1,
 			  .gate = SBX_GATE_INIT,
-			  .root = ROOT_STATE_INIT};
+			  .root = ROOT_STATE_INIT,
+			  .labels = LSM_STATE_INIT};
 	struct err e = ERR_INIT;
 
 	if (place->gate)

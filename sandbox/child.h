@@ -45,10 +45,12 @@ struct birth {
 	/* Into a standing sandbox: a process of it (borrowed), and which namespaces to enter. -1: a new one. */
 	int join;
 	uint64_t join_spaces;
+	int cgroup_ns; /* to join; borrowed, or -1 */
+	int between; /* of the process that clones from inside of joined namespaces (start.c), or -1 */
 };
 #define BIRTH_INIT                                                                                 \
 	{                                                                                          \
-		.ours = -1, .theirs = -1, .join = -1                                               \
+		.ours = -1, .theirs = -1, .join = -1, .cgroup_ns = -1, .between = -1               \
 	}
 
 /* The parent's part around clone3(). child_birth_close() closes all. */

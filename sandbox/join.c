@@ -137,6 +137,8 @@ static _Noreturn void first_main(const struct sbx_plan *plan, const struct sbx_p
 
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		r = err_errno(&j.err, "not dumpable");
+	if (r == 0 && plan->tune.has_exec_initial)
+		r = sbx_set_cpus(0, &plan->tune.exec_initial, &j.err);
 	if (r == 0)
 		r = child_birth_begin(birth, &j.err);
 	if (r == 0)

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -22,6 +23,7 @@
 #include "sandbox/sys.h"
 
 #define HOST_NAME_MAX_BYTES 64 /* __NEW_UTS_LEN */
+#define WORDS_MAX	    64 /* of one array */
 
 /* ---- for the parts ---- */
 
@@ -52,6 +54,59 @@ int oci_text(struct oci *o, const struct node *n, const char **ret, struct err *
 	int r = node_text(n, &text, e);
 
 	return r < 0 || !text ? r : copy_text(o, text, ret, e);
+}
+
+int oci_word(const struct node *n, const struct oci_word *words, size_t n_words, uint64_t *ret,
+	     struct err *e)
+{
+	const char *word = NULL;
+	int r = node_text(n, &word, e);
+
+	if (r < 0 || !word)
+		return r;
+	for (size_t i = 0; i < n_words; i++)
+		if (str_is(words[i].word, word)) {
+			*ret = words[i].value;
+			return 0;
+		}
+	return node_fail(n, e, "'%s' is not known", word);
+}
+
+int oci_words(const struct node *n, const struct oci_word *words, size_t n_words, uint64_t *ret,
+	      struct err *e)
+{
+	uint64_t all = 0;
+	size_t count;
+	int r = node_list(n, WORDS_MAX, &count, e);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct node item = node_at(n, i);
+		uint64_t value = 0;
+
+		r = node_need(&item, e);
+		if (r == 0)
+			r = oci_word(&item, words, n_words, &value, e);
+		all |= value;
+	}
+	if (r == 0)
+		*ret = all;
+	return r;
+}
+
+void oci_warn(struct oci *o, const char *fmt, ...)
+{
+	struct sbx_plan *p = o->plan;
+	char text[ERR_TEXT_MAX];
+	struct err lost = ERR_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* A config with more to be said about, or too large to say it, has been warned of enough. */
+	if (p->n_warnings < SBX_WARNINGS_MAX &&
+	    copy_text(o, text, &p->warnings[p->n_warnings], &lost) == 0)
+		p->n_warnings++;
 }
 
 int oci_host_path(struct oci *o, const struct node *n, const char **ret, struct err *e)
@@ -164,7 +219,7 @@ static int names(struct oci *o, const struct node *top, struct err *e)
 		r = node_is_empty(&n) ? 0 : oci_text(o, &n, to[i], e);
 		if (r == 0 && *to[i] && strlen(*to[i]) > HOST_NAME_MAX_BYTES)
 			r = node_fail(&n, e, "longer than %d bytes", HOST_NAME_MAX_BYTES);
-		if (r == 0 && *to[i] && !(o->plan->namespaces & CLONE_NEWUTS))
+		if (r == 0 && *to[i] && !sbx_plan_has(o->plan, CLONE_NEWUTS))
 			r = node_fail(&n, e, "needs a namespace of type uts");
 	}
 	return r;
@@ -179,11 +234,11 @@ static int check_namespaces(const struct oci *o, const struct node *top, struct 
 		    maps = node_get(&part, "uidMappings");
 	bool has_maps = p->n_uid_maps > 0 && p->n_gid_maps > 0;
 
-	if (!(p->namespaces & CLONE_NEWNS))
+	if (!sbx_plan_has(p, CLONE_NEWNS))
 		return node_fail(&spaces, e, "a namespace of type mount is needed");
 	if (p->namespaces & CLONE_NEWUSER && !has_maps)
 		return node_fail(&maps, e, "and gidMappings are needed for a user namespace");
-	if (!(p->namespaces & CLONE_NEWUSER) && (p->n_uid_maps > 0 || p->n_gid_maps > 0))
+	if (!sbx_plan_has(p, CLONE_NEWUSER) && (p->n_uid_maps > 0 || p->n_gid_maps > 0))
 		return node_fail(&maps, e, "needs a namespace of type user");
 	return 0;
 }
@@ -194,7 +249,7 @@ static int check_cgroup_mounts(const struct oci *o, const struct node *top, stru
 	const struct sbx_plan *p = o->plan;
 	struct node mounts = node_get(top, "mounts");
 
-	if (!(p->namespaces & CLONE_NEWUSER) || p->namespaces & CLONE_NEWCGROUP)
+	if (!sbx_plan_has(p, CLONE_NEWUSER) || sbx_plan_has(p, CLONE_NEWCGROUP))
 		return 0;
 	for (uint32_t i = 0; i < p->n_mounts; i++) {
 		struct node n = node_at(&mounts, i);
@@ -232,6 +287,8 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 		r = oci_hooks(o, &hooks, e);
 	if (r == 0)
 		r = oci_annotations(o, &notes, e);
+	if (r == 0)
+		r = oci_in_namespaces(o, &part, e);
 	if (r == 0)
 		r = check_namespaces(o, top, e);
 	if (r == 0)

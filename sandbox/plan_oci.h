@@ -3,10 +3,12 @@
  *
  *	plan_oci.c		the file, its top level, what its parts must agree on
  *	plan_oci_process.c	process
+ *	plan_oci_tune.c		its scheduling, affinity; linux.personality, memoryPolicy
  *	plan_oci_mounts.c	mounts
  *	plan_oci_options.c	their options
  *	plan_oci_devices.c	what is in /dev: linux.devices and the default ones
- *	plan_oci_linux.c	linux: namespaces, id maps, paths
+ *	plan_oci_linux.c	linux: id maps, paths, intelRdt
+ *	plan_oci_spaces.c	linux.namespaces, timeOffsets, sysctl, netDevices
  *	plan_oci_resources.c	linux.resources; its lists in plan_oci_lists.c
  *	plan_oci_seccomp.c	linux.seccomp
  *	plan_oci_exec.c		a further process: changes to the document before it is compiled
@@ -66,7 +68,32 @@ const char *oci_seccomp_flag_word(size_t i);
 /* Does this kernel know the i-th flag? That the parser takes it says nothing of that. */
 bool oci_seccomp_flag_is_usable(size_t i);
 
+/* Of process and linux: see plan_oci_tune.c. */
+int oci_tune_process(struct oci *o, const struct node *process, struct err *e);
+int oci_tune_linux(struct oci *o, const struct node *linux_part, struct err *e);
+
+int oci_namespaces(struct oci *o, const struct node *linux_part, struct err *e);
+/* After the namespaces, hostname and domainname are known. */
+int oci_in_namespaces(struct oci *o, const struct node *linux_part, struct err *e);
+
 /* ---- for the parts ---- */
+
+/* A word of the specification and what it stands for. */
+struct oci_word {
+	const char *word;
+	uint64_t value;
+};
+
+/* The value of the word at n. Stays as it is if nothing is there. */
+int oci_word(const struct node *n, const struct oci_word *words, size_t n_words, uint64_t *ret,
+	     struct err *e);
+
+/* The values of an array of words, or'ed. */
+int oci_words(const struct node *n, const struct oci_word *words, size_t n_words, uint64_t *ret,
+	      struct err *e);
+
+/* What the one who starts it should be told, without failing: up to SBX_WARNINGS_MAX texts in the plan. */
+void oci_warn(struct oci *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Zeroed memory of the plan; NULL and *e = ENOMEM over its maximum. */
 void *oci_alloc(struct oci *o, size_t bytes, struct err *e);

@@ -15,12 +15,13 @@
 #define UMASK_DEFAULT 022	       /* the specification has none; runc's and crun's */
 #define OOM_SCORE_MAX 1000
 
-static bool has_home(const char **env, uint32_t n)
+/* Where HOME goes: NULL if the config gives it; an empty one counts as none, as it does for runc. */
+static const char **home_slot(const char **env, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 		if (str_has_prefix(env[i], "HOME="))
-			return true;
-	return false;
+			return env[i][strlen("HOME=")] ? NULL : &env[i];
+	return &env[n];
 }
 
 /* The copy ends with NULL, and has a slot before for the HOME that the config does not give. */
@@ -38,7 +39,7 @@ static int environment(struct oci *o, const struct node *env, struct err *e)
 	if (n > 0)
 		memcpy(copy, texts, n * sizeof(*copy));
 	o->plan->env = copy;
-	o->plan->home = has_home(copy, n) ? NULL : &copy[n];
+	o->plan->home = home_slot(copy, n);
 	return 0;
 }
 
@@ -98,7 +99,8 @@ static int user(struct oci *o, const struct node *process, struct err *e)
 	return r < 0 ? r : groups(o, &n, e);
 }
 
-static int capability_set(const struct node *caps, const char *key, uint64_t *ret, struct err *e)
+static int capability_set(struct oci *o, const struct node *caps, const char *key, uint64_t *ret,
+			  struct err *e)
 {
 	struct node list = node_get(caps, key);
 	size_t n;
@@ -111,8 +113,9 @@ static int capability_set(const struct node *caps, const char *key, uint64_t *re
 		uint64_t bit = 0;
 
 		r = node_text(&item, &name, e);
+		/* "MUST be logged as a warning", says the specification, and not fail. */
 		if (r == 0 && caps_from_name(name, &bit, &unknown) < 0)
-			r = node_fail(&item, e, "%s", unknown.text);
+			oci_warn(o, "process.capabilities.%s: %s: left out", key, unknown.text);
 		*ret |= bit;
 	}
 	return r;
@@ -135,7 +138,7 @@ static int capabilities(struct oci *o, const struct node *process, struct err *e
 	int r = node_object(&caps, e);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(sets); i++)
-		r = capability_set(&caps, sets[i].key, sets[i].mask, e);
+		r = capability_set(o, &caps, sets[i].key, sets[i].mask, e);
 	if (r == 0 && d->cap_effective & ~d->cap_permitted)
 		r = node_fail(&caps, e, "effective ones must be permitted");
 	/*
@@ -256,18 +259,27 @@ static int terminal(struct oci *o, const struct node *process, struct err *e)
 	return r < 0 ? r : console_side(&size, "width", &t->columns, e);
 }
 
+static int labels(struct oci *o, const struct node *process, struct err *e)
+{
+	const char **to[] = {&o->plan->apparmor, &o->plan->selinux};
+	static const char *const keys[] = {"apparmorProfile", "selinuxLabel"};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(keys); i++) {
+		struct node n = node_get(process, keys[i]);
+
+		r = node_is_empty(&n) ? 0 : oci_text(o, &n, to[i], e);
+	}
+	return r;
+}
+
 int oci_process(struct oci *o, const struct node *process, struct err *e)
 {
-	static const char *const unsupported[] = {
-		"apparmorProfile", "selinuxLabel", "scheduler", "ioPriority",
-		"execCPUAffinity", "commandLine",  NULL};
 	struct node no_new_privs = node_get(process, "noNewPrivileges");
 	int r = node_need(process, e);
 
 	if (r == 0)
 		r = node_object(process, e);
-	if (r == 0)
-		r = node_refuse(process, unsupported, e);
 	if (r == 0)
 		r = arguments(o, process, e);
 	if (r == 0)
@@ -280,5 +292,9 @@ int oci_process(struct oci *o, const struct node *process, struct err *e)
 		r = rlimits(o, process, e);
 	if (r == 0)
 		r = node_bool(&no_new_privs, &o->plan->drop.no_new_privs, e);
+	if (r == 0)
+		r = oci_tune_process(o, process, e);
+	if (r == 0)
+		r = labels(o, process, e);
 	return r < 0 ? r : oom_score(o, process, e);
 }

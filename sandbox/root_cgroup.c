@@ -58,7 +58,7 @@ static bool is_own(int mnt, const struct root_state *s)
 /* -1 in *home: there is no need to borrow one. */
 static int borrow_namespace(const struct sbx_plan *p, int *home, struct err *e)
 {
-	if (p->namespaces & CLONE_NEWCGROUP)
+	if (sbx_plan_has(p, CLONE_NEWCGROUP))
 		return 0;
 	*home = open("/proc/self/ns/cgroup", O_RDONLY | O_CLOEXEC);
 	if (*home < 0 || unshare(CLONE_NEWCGROUP) < 0)

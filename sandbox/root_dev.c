@@ -172,8 +172,8 @@ static int bind_node(const struct sbx_plan *p, const struct sbx_device *d, int d
 {
 	_cleanup_fd_ int mnt = -1, at = -1;
 	struct err why = ERR_INIT;
-	int r = p->namespaces & CLONE_NEWUSER && !S_ISFIFO(d->mode) ? -EPERM
-								    : new_node(d, s, &mnt, &why);
+	int r = sbx_plan_has(p, CLONE_NEWUSER) && !S_ISFIFO(d->mode) ? -EPERM
+								     : new_node(d, s, &mnt, &why);
 
 	if (r == -EPERM)
 		r = host_node(d, &mnt, e);

@@ -10,6 +10,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,7 +23,11 @@
 #include "base/sock.h"
 #include "sandbox/child.h"
 #include "sandbox/idmap.h"
+#include "sandbox/lsm.h"
+#include "sandbox/spaces.h"
 #include "sandbox/sys.h"
+
+#define ID_MAP_BYTES 16384 /* 340 ranges, the most there can be, as the kernel shows them */
 
 void sbx_proc_close(struct sbx_proc *p)
 {
@@ -30,17 +36,19 @@ void sbx_proc_close(struct sbx_proc *p)
 }
 
 static int clone_child(const struct sbx_plan *plan, const struct sbx_place *place,
-		       struct birth *birth, struct sbx_proc *ret, struct err *e)
+		       struct birth *birth, uint64_t flags, struct sbx_proc *ret, struct err *e)
 {
 	int pidfd = -1;
 	struct clone_args args = {
 		/* The cgroup namespace comes later: its root is the groups of that moment. */
-		.flags = (plan->namespaces & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PIDFD,
+		.flags = (plan->namespaces & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PIDFD | flags,
 		.pidfd = (uintptr_t)&pidfd,
-		.exit_signal = SIGCHLD,
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD, /* else as the clone's own */
 	};
 	pid_t pid;
 
+	if (plan->has_time_offsets)
+		args.flags &= ~(uint64_t)CLONE_NEWTIME; /* the child's own step: spaces_time() */
 	if (place->net_ns >= 0)
 		args.flags &= ~(uint64_t)CLONE_NEWNET;
 	if (place->group) {
@@ -57,6 +65,77 @@ static int clone_child(const struct sbx_plan *plan, const struct sbx_place *plac
 	return 0;
 }
 
+struct between_report {
+	struct err err;
+	pid_t pid;
+};
+
+static _Noreturn void clone_from_inside(const struct sbx_plan *plan, const struct sbx_place *place,
+					struct birth *birth, const struct spaces *spaces)
+{
+	struct between_report rep = {.err = ERR_INIT, .pid = -1};
+	struct sbx_proc child = {.pid = -1, .pidfd = -1};
+	struct err lost = ERR_INIT;
+
+	/* Whoever is in the pid namespace already must not reach our memory or program (CVE-2016-9962). */
+	if (plan->joined & CLONE_NEWPID && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		err_errno(&rep.err, "not dumpable");
+	else if (spaces_join(plan, spaces, &rep.err) == 0 &&
+		 clone_child(plan, place, birth, CLONE_PARENT, &child, &rep.err) == 0)
+		rep.pid = child.pid;
+	/* No parent, nobody to tell: the child sees that too. */
+	_exit(sock_send(birth->between, &rep, sizeof(rep), NULL, 0, &lost) < 0);
+}
+
+static int hear_between(int from, struct sbx_proc *ret, struct err *e)
+{
+	struct between_report rep;
+	size_t len = 0;
+	int r = sock_recv(from, &rep, sizeof(rep), &len, NULL, 0, NULL, e);
+
+	if (r != 0 || len != sizeof(rep))
+		return r < 0 ? r : err_set(e, ECHILD, "the process in between died");
+	if (rep.err.code != 0) {
+		*e = rep.err;
+		return -e->code;
+	}
+	ret->pid = rep.pid;
+	ret->pidfd = pidfd_open(rep.pid, 0); /* our child, not reaped: the pid is its */
+	return ret->pidfd < 0 ? err_errno(e, "pidfd of the child") : 0;
+}
+
+/*
+ * Namespaces to join: a process in between enters them and clones from there, with us as the parent. So
+ * nobody has to find a way back out of them, and what is new belongs to the user namespace that was joined.
+ */
+static int clone_joined(const struct sbx_plan *plan, const struct sbx_place *place,
+			struct birth *birth, struct sbx_proc *ret, struct err *e)
+{
+	const struct clone_args args = {.exit_signal = SIGCHLD};
+	struct spaces spaces = SPACES_INIT;
+	_cleanup_fd_ int from = -1;
+	pid_t pid = -1;
+	int r = spaces_open(plan, &spaces, e);
+
+	if (r == 0)
+		r = sock_pair(SOCK_SEQPACKET, &from, &birth->between, e);
+	birth->cgroup_ns = spaces_cgroup(plan, &spaces);
+	if (r == 0) {
+		pid = sys_clone3(&args, sizeof(args));
+		if (pid == 0)
+			clone_from_inside(plan, place, birth, &spaces);
+		if (pid < 0)
+			r = err_errno(e, "clone3 of the process in between");
+	}
+	fd_close(&birth->between);
+	if (r == 0)
+		r = hear_between(from, ret, e);
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
+	spaces_close(&spaces);
+	return r;
+}
+
 /*
  * The network namespace is entered by the parent before it clones, and left after: a child born in a user
  * namespace of its own could not enter one that root made, and so has no power over it either.
@@ -67,27 +146,53 @@ static int clone_in_net(const struct sbx_plan *plan, const struct sbx_place *pla
 	_cleanup_fd_ int home = -1;
 	int r;
 
+	if (plan->n_joins > 0)
+		return clone_joined(plan, place, birth, ret, e);
 	if (place->net_ns < 0)
-		return clone_child(plan, place, birth, ret, e);
+		return clone_child(plan, place, birth, 0, ret, e);
 	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0)
 		return err_errno(e, "open own network namespace");
 	if (setns(place->net_ns, CLONE_NEWNET) < 0)
 		return err_errno(e, "enter network namespace");
-	r = clone_child(plan, place, birth, ret, e);
+	r = clone_child(plan, place, birth, 0, ret, e);
 	if (setns(home, CLONE_NEWNET) < 0 && r == 0)
 		r = err_errno(e, "return to own network namespace");
 	return r;
 }
 
+/* Of a user namespace that was joined: mappings in the config must be those it has. */
+static int check_map(pid_t pid, const char *file, const struct sbx_idmap *maps, uint32_t n,
+		     struct err *e)
+{
+	char path[64], text[ID_MAP_BYTES], *at = text;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	r = file_read(AT_FDCWD, path, text, sizeof(text), e);
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		struct sbx_idmap has = {0};
+		int used = 0;
+
+		if (sscanf(at, "%u %u %u%n", &has.inside, &has.outside, &has.count, &used) != 3 ||
+		    memcmp(&has, &maps[i], sizeof(has)) != 0)
+			return err_set(e, EINVAL,
+				       "%s of the user namespace that is joined is another", file);
+		at += used;
+	}
+	return r;
+}
+
 static int write_maps(const struct sbx_plan *plan, pid_t pid, struct err *e)
 {
+	int (*const each)(pid_t, const char *, const struct sbx_idmap *, uint32_t, struct err *) =
+		plan->namespaces & CLONE_NEWUSER ? idmap_write : check_map;
 	int r = 0;
 
 	if (plan->n_uid_maps > 0)
-		r = idmap_write(pid, "uid_map", plan->uid_maps, plan->n_uid_maps, e);
+		r = each(pid, "uid_map", plan->uid_maps, plan->n_uid_maps, e);
 	if (r == 0 && plan->n_gid_maps > 0)
-		r = idmap_write(pid, "gid_map", plan->gid_maps, plan->n_gid_maps, e);
+		r = each(pid, "gid_map", plan->gid_maps, plan->n_gid_maps, e);
 	return r < 0 ? err_wrap(e, "id maps") : 0;
 }
 
@@ -148,6 +253,8 @@ static int raise_child(const struct sbx_plan *plan, bool is_first, const struct 
 
 	if (r == 0)
 		r = set_oom_score(plan, b->proc.pid, e);
+	if (r == 0)
+		r = sbx_tune_process(&plan->tune, b->proc.pid, e);
 	if (r == 0 && is_first)
 		r = idmap_make(plan, b->proc.pid, mapped, &n, e);
 	if (r == 0)
@@ -170,6 +277,16 @@ static int check_hooks(const struct sbx_plan *plan, const struct sbx_place *plac
 	return 0;
 }
 
+/* What this host must have for the plan. Nothing has been created yet. */
+static int check_host(const struct sbx_plan *plan, struct err *e)
+{
+	if (plan->rdt.is_wanted)
+		return err_set(e, ENOTSUP, "intelRdt: no resctrl on this host");
+	if (plan->n_net_devices > 0)
+		return err_set(e, ENOTSUP, "netDevices: '%s'", plan->net_devices[0].name);
+	return lsm_check(plan, e);
+}
+
 /* init NULL: in a sandbox of its own. */
 static int begin(const struct sbx_plan *plan, const struct sbx_place *place,
 		 const struct sbx_proc *init, struct sbx_begun *ret, struct err *e)
@@ -179,12 +296,14 @@ static int begin(const struct sbx_plan *plan, const struct sbx_place *place,
 	int r = init ? 0 : check_hooks(plan, place, e);
 
 	if (r == 0)
-		r = child_birth_open(&birth, place->group, e);
+		r = check_host(plan, e);
 
 	if (r == 0 && init) {
 		birth.join = init->pidfd;
 		r = join_look(init, &birth.join_spaces, e);
 	}
+	if (r == 0)
+		r = child_birth_open(&birth, place->group, e);
 	if (r == 0)
 		r = init ? join_clone(plan, place, &birth, &b.proc, e)
 			 : clone_in_net(plan, place, &birth, &b.proc, e);

@@ -84,6 +84,36 @@ int sys_open_in_root(int dirfd, const char *path, uint64_t flags)
 	return fd;
 }
 
+int sys_open_plain(int dirfd, const char *path, uint64_t flags)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+	};
+
+	return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+}
+
+int sys_sched_setattr(pid_t pid, const struct sched_attr *attr)
+{
+	return (int)syscall(SYS_sched_setattr, pid, attr, 0);
+}
+
+int sys_sched_setaffinity(pid_t pid, const uint64_t *mask, size_t bytes)
+{
+	return (int)syscall(SYS_sched_setaffinity, pid, bytes, mask);
+}
+
+int sys_ioprio_set(pid_t pid, uint32_t priority)
+{
+	return (int)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, pid, priority);
+}
+
+int sys_set_mempolicy(int mode, const uint64_t *nodes, unsigned long n_bits)
+{
+	return (int)syscall(SYS_set_mempolicy, mode, nodes, n_bits);
+}
+
 int sys_landlock_create_ruleset(const void *attr, size_t size, uint32_t flags)
 {
 	return (int)syscall(SYS_landlock_create_ruleset, attr, size, flags);

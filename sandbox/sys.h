@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 struct clone_args;
+struct sched_attr;
 struct sock_fprog;
 
 #ifndef CLONE_INTO_CGROUP
@@ -39,6 +40,9 @@ int sys_fsmount(int fs, unsigned int flags, unsigned int attrs);
 /* openat2(2) with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS: path is looked up as if dirfd were "/". */
 int sys_open_in_root(int dirfd, const char *path, uint64_t flags);
 
+/* openat2(2) that follows no link and crosses no mount: for procfs and sysfs beneath a verified dirfd. */
+int sys_open_plain(int dirfd, const char *path, uint64_t flags);
+
 int sys_landlock_create_ruleset(const void *attr, size_t size, uint32_t flags);
 int sys_landlock_add_rule(int ruleset, int type, const void *attr, uint32_t flags);
 int sys_landlock_restrict_self(int ruleset, uint32_t flags);
@@ -47,6 +51,12 @@ int sys_seccomp_filter(uint32_t flags, const struct sock_fprog *prog);
 /* A new, empty session keyring. */
 int sys_new_session_keyring(void);
 int sys_close_range(unsigned int first, unsigned int last, unsigned int flags);
+
+int sys_sched_setattr(pid_t pid, const struct sched_attr *attr);
+int sys_sched_setaffinity(pid_t pid, const uint64_t *mask,
+			  size_t bytes); /* libc's needs a cpu_set_t */
+int sys_ioprio_set(pid_t pid, uint32_t priority);
+int sys_set_mempolicy(int mode, const uint64_t *nodes, unsigned long n_bits);
 
 /* capset(2) for the calling thread with 64-bit masks. */
 int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);

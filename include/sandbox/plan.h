@@ -21,13 +21,17 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/drop.h"
 #include "sandbox/resources.h"
+#include "sandbox/tune.h"
 
-#define SBX_MOUNTS_MAX	256
-#define SBX_PATHS_MAX	256 /* masked or read-only paths */
-#define SBX_DEVICES_MAX 256 /* the default ones among them */
-#define SBX_ARGS_MAX	4096
-#define SBX_IDMAPS_MAX	32
-#define SBX_PLAN_BYTES	(8u << 20) /* all strings and arrays of a plan together */
+#define SBX_MOUNTS_MAX	 256
+#define SBX_PATHS_MAX	 256 /* masked or read-only paths */
+#define SBX_DEVICES_MAX	 256 /* the default ones among them */
+#define SBX_ARGS_MAX	 4096
+#define SBX_IDMAPS_MAX	 32
+#define SBX_PLAN_BYTES	 (8u << 20) /* all strings and arrays of a plan together */
+#define SBX_WARNINGS_MAX 16
+#define SBX_JOINS_MAX	 8   /* one of each kind */
+#define SBX_SYSCTL_BYTES 256 /* of a name, with its end */
 
 struct sbx_idmap {
 	uint32_t inside, outside, count;
@@ -133,8 +137,48 @@ struct sbx_hooks {
 	uint32_t n;
 };
 
+/* A namespace that exists. */
+struct sbx_join {
+	uint64_t flag;	  /* CLONE_NEW* */
+	const char *path; /* on the host */
+};
+
+/* A file below /proc/sys, and what is written into it. */
+struct sbx_sysctl {
+	const char *file; /* "net/ipv4/ip_forward" */
+	const char *value;
+	uint64_t flag; /* CLONE_NEW*: the namespace it belongs to */
+};
+
+/* A device of the starter's network namespace that moves into the sandbox's. */
+struct sbx_net_device {
+	const char *name, *new_name; /* alike: keep */
+};
+
+/* Intel RDT, AMD QoS: a group of resctrl. */
+struct sbx_rdt {
+	bool is_wanted, is_monitored;
+	const char *group;    /* its directory; NULL: the container's ID names it */
+	const char *schemata; /* lines; or NULL */
+};
+
+struct sbx_time_offset {
+	int64_t secs;
+	uint32_t nanosecs;
+};
+
 struct sbx_plan {
 	uint64_t namespaces; /* CLONE_NEW* to create */
+	uint64_t joined;     /* CLONE_NEW* of joins; none is in both */
+	struct sbx_join joins[SBX_JOINS_MAX];
+	uint32_t n_joins;
+	struct sbx_sysctl *sysctls;
+	uint32_t n_sysctls;
+	struct sbx_net_device *net_devices;
+	uint32_t n_net_devices;
+	bool has_time_offsets; /* of a new time namespace */
+	struct sbx_time_offset monotonic, boottime;
+	struct sbx_rdt rdt;
 	struct sbx_idmap uid_maps[SBX_IDMAPS_MAX], gid_maps[SBX_IDMAPS_MAX];
 	uint32_t n_uid_maps, n_gid_maps;
 	const char *hostname, *domainname;
@@ -157,18 +201,28 @@ struct sbx_plan {
 	const char **argv, **env; /* NULL-terminated */
 	const char **
 		home; /* the slot in env for HOME, found in the root's /etc/passwd; NULL: env has one */
-	const char *cwd;
+	const char *cwd; /* made in the root when missing */
+	struct sbx_tune tune;
+	const char *apparmor, *selinux; /* profile, label; NULL: none */
 	struct sbx_terminal terminal;
 	bool has_new_keyring;  /* a session keyring of its own, empty */
 	bool dies_with_parent; /* SIGKILL when the starter ends (prctl(2), PR_SET_PDEATHSIG) */
 	struct sbx_drop drop;
 	struct sbx_listener listener; /* of drop.filter */
 	struct sbx_hooks hooks[SBX_HOOK_KINDS];
-	const char *oci_version;  /* of the config */
-	const char **annotations; /* name, value, name, value ... */
-	uint32_t n_annotations;	  /* pairs */
-	struct arena *arena;	  /* owns all of the above that is behind a pointer */
+	const char *oci_version;		/* of the config */
+	const char **annotations;		/* name, value, name, value ... */
+	uint32_t n_annotations;			/* pairs */
+	const char *warnings[SBX_WARNINGS_MAX]; /* to be told, without failing */
+	uint32_t n_warnings;
+	struct arena *arena; /* owns all of the above that is behind a pointer */
 };
+
+/* Is it in a namespace of this kind (CLONE_NEW*) that the config names, new or joined? */
+static inline bool sbx_plan_has(const struct sbx_plan *p, uint64_t flag)
+{
+	return (p->namespaces | p->joined) & flag;
+}
 
 /* An OCI bundle: DIR/config.json. Members that are not honoured are refused by name. */
 int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e);

@@ -141,6 +141,10 @@ void cli_print_help(const struct command *c, FILE *out);
 /* The error as one line, text or JSON, to --log; and to stderr, where with --log it is plain text. */
 void cli_report(const struct cli *c, const struct err *e);
 
+/* What the plan's config asks for and cannot have, without being refused, to the same places. */
+struct sbx_plan;
+void cli_warnings(const struct cli *c, const struct sbx_plan *plan);
+
 /* With --debug, a line to the same places. */
 void cli_debug(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

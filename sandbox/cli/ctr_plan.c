@@ -102,6 +102,8 @@ int ctr_load_bundle(struct ctr *c, struct err *e)
 		return err_wrap(e, "bundle '%s'", c->cli->bundle);
 	r = plan_oci_parse_at(c->cli->root, text, strlen(text), bundle, &c->plan, e);
 	if (r == 0)
+		cli_warnings(c->cli, c->plan);
+	if (r == 0)
 		r = check_terminal(c, e);
 	if (r == 0)
 		r = tell_listen_fds(c->plan, listen_fds(), e);

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "sandbox/plan.h"
 
 #define LINE_MAX_BYTES 4096
 
@@ -76,4 +77,10 @@ void cli_debug(const struct cli *c, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	tell(c, "debug", text);
+}
+
+void cli_warnings(const struct cli *c, const struct sbx_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_warnings; i++)
+		tell(c, "warning", plan->warnings[i]);
 }

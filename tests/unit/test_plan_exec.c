@@ -114,24 +114,24 @@ static const struct {
 	struct sbx_wish wish;
 	const char *error;
 } refused[] = {
-	{{.process = "{\"cwd\": \"/\"}"},					  "config.json: process.args: is missing"		 },
+	{{.process = "{\"cwd\": \"/\"}"},					  "config.json: process.args: is missing"	 },
 	{{.process = "{\"args\": [\"a\"], \"args\": [\"b\"]}"},
-	 "--process:1: duplicate object key"										   },
-	{{.process = "[]"},						   "--process: not an object"			      },
+	 "--process:1: duplicate object key"										  },
+	{{.process = "[]"},						   "--process: not an object"		      },
 	{{.process = "{"},						    "--process:1: "				  },
 	{{.process = "{\"args\": [\"a\"], \"user\": 1}"},
-	 "config.json: process.user: not an object"									    },
+	 "config.json: process.user: not an object"									   },
 	{{.process = "{\"args\": [\"a\"], \"user\": {\"uid\": -1}}"},
-	 "config.json: process.user.uid: "										     },
+	 "config.json: process.user.uid: "										    },
 	{{.process = "{\"args\": [\"a\"], \"env\": 1}", .env = {{"A=1"}, 1}},
-	 "config.json: process.env: not an array"									      },
+	 "config.json: process.env: not an array"									     },
 	{{.user = "1:"},						      "--user: gid '': not a number"		       },
 	{{.user = ""},							"--user: uid '': not a number"		     },
 	{{.groups = {{"-1"}, 1}},					     "--additional-gids '-1': not a number"		},
-	{{.caps = {{"CAP_NONE"}, 1}},					 "config.json: process.capabilities.bounding[1]: "},
+	{{.caps = {{"CAP_NONE"}, 1}},					 "unknown capability 'CAP_NONE'"		     },
 	{{.env = {{"A"}, 1}},						 "--env 'A': not NAME=VALUE"			 },
 	{{.env = {{"=A"}, 1}},						"--env '=A': not NAME=VALUE"			   },
-	{{.cwd = "c"},							"config.json: process.cwd: not an absolute path" },
+	{{.cwd = "c"},							"config.json: process.cwd: not an absolute path"},
 	{{.cwd = ""},							 "config.json: process.cwd: "			  },
 };
 

@@ -38,7 +38,8 @@ START_TEST(process_is_compiled)
 	ck_assert_str_eq(p->argv[1], "b");
 	ck_assert_ptr_null(p->argv[2]);
 	ck_assert_str_eq(p->env[0], "A=1");
-	ck_assert_ptr_null(p->env[1]);
+	ck_assert_ptr_eq(&p->env[1], p->home);
+	ck_assert_ptr_null(p->env[2]);
 	ck_assert_str_eq(p->cwd, "/tmp");
 	ck_assert_uint_eq(p->drop.uid, 7);
 	ck_assert_uint_eq(p->drop.gid, 8);
