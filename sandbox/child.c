@@ -230,7 +230,7 @@ static int step_hooks(struct child *c, struct err *e)
 		n += c->plan->hooks[k].n;
 	if (n == 0)
 		return 0;
-	r = child_pause(c->sync, CHILD_MOUNTED, e);
+	r = child_pause(c->sync, CHILD_MOUNTED, -1, e);
 	return r < 0 ? r
 		     : hook_run_all(c->plan, SBX_HOOK_CREATE_CONTAINER, c->gate.creating, "/", e);
 }
@@ -296,9 +296,21 @@ static int step_labels(struct child *c, struct err *e)
 	return lsm_apply(c->plan, &c->labels, e);
 }
 
+/* Nobody answers before the parent has passed the listener on; then whoever has it answers alone. */
+static int tell_listener(void *arg, int fd, struct err *e)
+{
+	const struct child *c = arg;
+	int r = child_pause(c->sync, CHILD_LISTENING, fd, e);
+
+	fd_close(&fd);
+	return r;
+}
+
 static int step_drop(struct child *c, struct err *e)
 {
-	return sbx_drop(&c->plan->drop, e);
+	struct sbx_listening l = {.tell = tell_listener, .arg = c};
+
+	return sbx_drop_listening(&c->plan->drop, &l, e);
 }
 
 /* "(unreachable)/..." is what the kernel says of a directory outside of the root (CVE-2024-21626). */
@@ -400,7 +412,7 @@ static int report(struct child *c, const struct err *e)
 	struct child_report r = {.err = *e};
 	struct err lost = ERR_INIT;
 
-	return sock_send(c->sync, &r, sizeof(r), NULL, 0, &lost);
+	return child_tell(c->sync, &r, &lost);
 }
 
 static _Noreturn void fail(struct child *c, const char *where, struct err *e)
@@ -420,7 +432,7 @@ static int pass_gate(struct child *c, struct err *e)
 
 	if (c->gate.start < 0)
 		return 0;
-	r = child_pause(c->sync, CHILD_GATED, e);
+	r = child_pause(c->sync, CHILD_GATED, -1, e);
 	if (r < 0)
 		return r;
 	fd_close(&c->sync);

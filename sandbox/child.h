@@ -12,6 +12,8 @@
  * With a gate (include/sandbox/sandbox.h) two rounds more, each only where the plan or the gate asks for it:
  *	child → parent   report of stage CHILD_MOUNTED: all is mounted, the host's tree still there
  *	parent → child   one byte: go on
+ *	child → parent   report of stage CHILD_LISTENING: a filter with a listener is in force (no gate needed)
+ *	parent → child   one byte: somebody has the listener
  *	child → parent   report of stage CHILD_GATED: nothing is left but to execute
  *	parent → child   one byte: you are known, wait for `start`; instead end of file: die
  */
@@ -23,10 +25,11 @@
 #include "sandbox/sandbox.h"
 
 /* What a report of code 0 means. */
-enum child_stage { CHILD_STANDS, CHILD_MOUNTED, CHILD_GATED };
+enum child_stage { CHILD_STANDS, CHILD_MOUNTED, CHILD_GATED, CHILD_LISTENING };
 
 struct child_report {
 	enum child_stage stage;
+	int listener; /* CHILD_LISTENING: its descriptor, in the child */
 	struct err err;
 };
 
@@ -87,7 +90,10 @@ _Noreturn void child_main(const struct sbx_plan *plan, const struct sbx_place *p
  * Tell the parent and wait until it lets us go on; that it is gone is an error. So a child that nobody knows
  * of yet ends with its parent.
  */
-int child_pause(int sync, enum child_stage stage, struct err *e);
+int child_pause(int sync, enum child_stage stage, int listener, struct err *e);
+
+/* One report, by write() alone: of all that sends, it is what a filter allows if it allows anything. */
+int child_tell(int sync, const struct child_report *rep, struct err *e);
 
 /*
  * Wait for the byte of `start`, by read() alone: a filter is in force already. From then on *answer is where

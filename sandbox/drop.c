@@ -132,50 +132,60 @@ static int step_landlock(const struct sbx_drop *d, struct err *e)
 	return d->has_landlock ? landlock_confine(d->writable, d->n_writable, e) : 0;
 }
 
-static int install_filter(const struct sbx_drop *d, struct err *e)
+static int install_filter(const struct sbx_drop *d, const struct sbx_listening *l, struct err *e)
 {
+	bool has_listener = d->filter_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	struct sock_fprog prog = {.len = d->filter.n_insns,
 				  .filter = (struct sock_filter *)d->filter.insns};
 
-	if (sys_seccomp_filter(d->filter_flags, &prog) < 0)
+	int fd;
+
+	if (has_listener && !l)
+		return err_set(e, EINVAL, "nobody takes the listener");
+	fd = sys_seccomp_filter(d->filter_flags, &prog);
+	if (fd < 0)
 		return err_errno(e, "install filter of %u instructions, flags 0x%x",
 				 d->filter.n_insns, d->filter_flags);
-	return 0;
+	return has_listener ? l->tell(l->arg, fd, e) : 0;
 }
 
 /* Without no_new_privs the filter needs CAP_SYS_ADMIN, so it must go in before that is lost. */
-static int step_early_seccomp(const struct sbx_drop *d, struct err *e)
+static int step_early_seccomp(const struct sbx_drop *d, const struct sbx_listening *l,
+			      struct err *e)
 {
-	return d->has_filter && !d->no_new_privs ? install_filter(d, e) : 0;
+	return d->has_filter && !d->no_new_privs ? install_filter(d, l, e) : 0;
 }
 
-static int step_seccomp(const struct sbx_drop *d, struct err *e)
+static int step_seccomp(const struct sbx_drop *d, const struct sbx_listening *l, struct err *e)
 {
-	return d->has_filter && d->no_new_privs ? install_filter(d, e) : 0;
+	return d->has_filter && d->no_new_privs ? install_filter(d, l, e) : 0;
 }
 
+/* A row has one of the two functions. */
 static const struct {
 	const char *name;
 	int (*run)(const struct sbx_drop *, struct err *);
+	int (*filter)(const struct sbx_drop *, const struct sbx_listening *, struct err *);
 	bool needs_privilege; /* not part of sbx_confine() */
 } steps[] = {
-	{"rlimits",		    step_rlimits,	  true },
-	{"umask",		  step_umask,	      true },
-	{"bounding set",		 step_bounding,	true },
-	{"seccomp before setuid", step_early_seccomp, true },
-	{"ids",		   step_ids,		  true },
-	{"capabilities",		 step_capabilities,  true },
-	{"no new privileges",     step_no_new_privs,	 false},
-	{"landlock",		     step_landlock,	    false},
-	{"seccomp",		    step_seccomp,	  false},
+	{"rlimits",		    step_rlimits,	  NULL,		true },
+	{"umask",		  step_umask,	      NULL,		    true },
+	{"bounding set",		 step_bounding,	NULL,		      true },
+	{"seccomp before setuid", NULL,		step_early_seccomp, true },
+	{"ids",		   step_ids,	  NULL,		true },
+	{"capabilities",		 step_capabilities, NULL,		  true },
+	{"no new privileges",     step_no_new_privs, NULL,	       false},
+	{"landlock",		     step_landlock,	    NULL,		  false},
+	{"seccomp",		    NULL,		  step_seccomp,	false},
 };
 
-static int run_steps(const struct sbx_drop *d, bool with_privileged, struct err *e)
+static int run_steps(const struct sbx_drop *d, const struct sbx_listening *l, bool with_privileged,
+		     struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		if (steps[i].needs_privilege && !with_privileged)
 			continue;
-		if (steps[i].run(d, e) < 0)
+		if ((steps[i].run ? steps[i].run(d, e) : steps[i].filter(d, l, e)) < 0)
 			return err_wrap(e, "%s", steps[i].name);
 	}
 	return 0;
@@ -183,10 +193,15 @@ static int run_steps(const struct sbx_drop *d, bool with_privileged, struct err 
 
 int sbx_drop(const struct sbx_drop *d, struct err *e)
 {
-	return run_steps(d, true, e);
+	return run_steps(d, NULL, true, e);
+}
+
+int sbx_drop_listening(const struct sbx_drop *d, const struct sbx_listening *l, struct err *e)
+{
+	return run_steps(d, l, true, e);
 }
 
 int sbx_confine(const struct sbx_drop *d, struct err *e)
 {
-	return run_steps(d, false, e);
+	return run_steps(d, NULL, false, e);
 }

@@ -5,14 +5,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/sock.h"
 #include "sandbox/child.h"
 
-int child_pause(int sync, enum child_stage stage, struct err *e)
+int child_tell(int sync, const struct child_report *rep, struct err *e)
 {
-	struct child_report rep = {.stage = stage, .err = ERR_INIT};
+	return write(sync, rep, sizeof(*rep)) == sizeof(*rep) ? 0 : err_errno(e, "tell the parent");
+}
+
+int child_pause(int sync, enum child_stage stage, int listener, struct err *e)
+{
+	struct child_report rep = {.stage = stage, .listener = listener, .err = ERR_INIT};
 	char go;
-	int r = sock_send(sync, &rep, sizeof(rep), NULL, 0, e);
+	int r = child_tell(sync, &rep, e);
 
 	if (r == 0 && read(sync, &go, 1) != 1)
 		r = err_set(e, EPIPE, "the parent is gone");

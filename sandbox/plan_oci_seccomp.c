@@ -117,9 +117,6 @@ static int set_flags(struct oci *o, const struct node *section, struct err *e)
 		o->plan->listener.path = NULL;
 		return 0;
 	}
-	/* Refused until a start can hand the listener over: calls would wait for nobody. */
-	if (o->plan->listener.path)
-		return node_fail(section, e, "SCMP_ACT_NOTIFY is not supported");
 	if (!o->plan->listener.path)
 		return node_fail(&path, e, "is missing: SCMP_ACT_NOTIFY needs it");
 	d->filter_flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;

@@ -208,16 +208,18 @@ static int set_oom_score(const struct sbx_plan *plan, pid_t pid, struct err *e)
 }
 
 /* What the child says; end of file is SBX_STAGE_EXECUTED. */
-static int await_report(const struct sbx_plan *plan, int sync, enum sbx_stage *ret, struct err *e)
+static int await_report(const struct sbx_plan *plan, struct sbx_begun *b, enum sbx_stage *ret,
+			struct err *e)
 {
 	static const enum sbx_stage stages[] = {
 		[CHILD_STANDS] = SBX_STAGE_EXECUTED,
 		[CHILD_MOUNTED] = SBX_STAGE_MOUNTED,
 		[CHILD_GATED] = SBX_STAGE_GATED,
+		[CHILD_LISTENING] = SBX_STAGE_LISTENING,
 	};
 	struct child_report rep;
 	size_t len = 0;
-	int r = sock_recv(sync, &rep, sizeof(rep), &len, NULL, 0, NULL, e);
+	int r = sock_recv(b->sync, &rep, sizeof(rep), &len, NULL, 0, NULL, e);
 
 	if (r == SOCK_E_EOF && !plan->argv)
 		return err_set(e, ECHILD, "the sandbox's pid 1 died while starting");
@@ -231,6 +233,7 @@ static int await_report(const struct sbx_plan *plan, int sync, enum sbx_stage *r
 		return -e->code;
 	}
 	*ret = r == SOCK_E_EOF ? SBX_STAGE_EXECUTED : stages[rep.stage];
+	b->listener = *ret == SBX_STAGE_LISTENING ? rep.listener : -1;
 	return 0;
 }
 
@@ -327,7 +330,7 @@ int sbx_begin(const struct sbx_plan *plan, const struct sbx_place *place, struct
 
 int sbx_await(const struct sbx_plan *plan, struct sbx_begun *b, enum sbx_stage *ret, struct err *e)
 {
-	int r = await_report(plan, b->sync, ret, e);
+	int r = await_report(plan, b, ret, e);
 
 	if (r == 0)
 		b->is_gated = *ret == SBX_STAGE_GATED;
@@ -343,7 +346,7 @@ int sbx_finish(const struct sbx_plan *plan, struct sbx_begun *b, struct sbx_proc
 	       struct err *e)
 {
 	enum sbx_stage stage = SBX_STAGE_EXECUTED;
-	int r = b->is_gated ? 0 : await_report(plan, b->sync, &stage, e);
+	int r = b->is_gated ? 0 : await_report(plan, b, &stage, e);
 
 	if (r == 0 && stage != SBX_STAGE_EXECUTED)
 		r = err_set(e, EPROTO, "the child has stopped on its way");

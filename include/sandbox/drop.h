@@ -66,6 +66,16 @@ int sbx_attach(int mount_fd, const char *target, struct err *e);
 int sbx_drop(const struct sbx_drop *d, struct err *e);
 
 /*
+ * The same for a filter that has a listener (filter_flags with SECCOMP_FILTER_FLAG_NEW_LISTENER), which sbx_drop()
+ * refuses: as soon as it is in force, tell() takes the listener. Calls may wait for it from then on.
+ */
+struct sbx_listening {
+	int (*tell)(void *arg, int fd, struct err *e);
+	void *arg;
+};
+int sbx_drop_listening(const struct sbx_drop *d, const struct sbx_listening *l, struct err *e);
+
+/*
  * The last rows alone: no_new_privs, landlock, seccomp. For a program of ours that was started without
  * privileges and confines itself once it has opened what it needs.
  */

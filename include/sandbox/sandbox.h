@@ -69,11 +69,12 @@ int sbx_start(const struct sbx_plan *plan, const struct sbx_place *place, struct
 struct sbx_begun {
 	struct sbx_proc proc;
 	bool is_gated;
-	int sync; /* readable once the child has succeeded or failed; for poll, nothing else */
+	int listener; /* at SBX_STAGE_LISTENING: number of the listener's descriptor, in the child */
+	int sync;     /* readable once the child has succeeded or failed; for poll, nothing else */
 };
 #define SBX_BEGUN_INIT                                                                             \
 	{                                                                                          \
-		.proc = {-1, -1}, .is_gated = false, .sync = -1                                    \
+		.proc = {-1, -1}, .is_gated = false, .listener = -1, .sync = -1                    \
 	}
 
 int sbx_begin(const struct sbx_plan *plan, const struct sbx_place *place, struct sbx_begun *ret,
@@ -95,11 +96,13 @@ int sbx_exec(const struct sbx_plan *plan, const struct sbx_place *place,
  *
  *	SBX_STAGE_MOUNTED	only if the plan has hooks that precede the program: the starter fills
  *				gate->creating and created, runs its own hooks, and lets it go on
+ *	SBX_STAGE_LISTENING	only if plan->listener.path: the starter passes the listener on
+ *				(sandbox/seccomp_notify.h), and lets it go on
  *	SBX_STAGE_GATED		only if gate->start: the starter makes the container known, and lets it go on;
  *				sbx_finish() does not wait for it to execute
  *	SBX_STAGE_EXECUTED	sbx_finish() is next
  */
-enum sbx_stage { SBX_STAGE_EXECUTED, SBX_STAGE_MOUNTED, SBX_STAGE_GATED };
+enum sbx_stage { SBX_STAGE_EXECUTED, SBX_STAGE_MOUNTED, SBX_STAGE_LISTENING, SBX_STAGE_GATED };
 int sbx_await(const struct sbx_plan *plan, struct sbx_begun *b, enum sbx_stage *ret, struct err *e);
 int sbx_go_on(const struct sbx_begun *b, struct err *e);
 

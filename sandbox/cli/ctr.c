@@ -1,5 +1,6 @@
 /* Creating and destroying a container: see ctr.h. */
 #include "sandbox/cli/ctr.h"
+#include "sandbox/seccomp_notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -260,6 +261,19 @@ static int at_gate(struct ctr *c, struct err *e)
 	return r < 0 ? r : sbx_go_on(&c->begun, e);
 }
 
+static int at_listening(struct ctr *c, struct err *e)
+{
+	struct state_view view = {.status = STATE_CREATING, .is_compact = true};
+	_cleanup_buf_ struct buf text;
+	int r;
+
+	buf_init(&text, STATE_BYTES);
+	r = state_show(&c->state, &view, &text, e);
+	if (r == 0)
+		r = seccomp_notify(c->plan, &c->begun, c->state.oci_version, text.data, e);
+	return r < 0 ? r : sbx_go_on(&c->begun, e);
+}
+
 static int step_accompany(struct ctr *c, struct err *e)
 {
 	enum sbx_stage stage = SBX_STAGE_EXECUTED;
@@ -270,7 +284,9 @@ static int step_accompany(struct ctr *c, struct err *e)
 			r = sbx_await(c->plan, &c->begun, &stage, e);
 		if (r == 0 && stage == SBX_STAGE_MOUNTED)
 			r = at_mounted(c, e);
-	} while (r == 0 && stage == SBX_STAGE_MOUNTED);
+		else if (r == 0 && stage == SBX_STAGE_LISTENING)
+			r = at_listening(c, e);
+	} while (r == 0 && (stage == SBX_STAGE_MOUNTED || stage == SBX_STAGE_LISTENING));
 	if (r == 0 && stage == SBX_STAGE_GATED)
 		r = at_gate(c, e);
 	else if (r == 0 && !c->is_foreground)

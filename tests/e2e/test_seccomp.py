@@ -3,12 +3,18 @@
 
 Needs root. The container's only program makes one system call and prints the answer (seccomp_probe.c).
 """
+import contextlib
+import fcntl
 import json
 import os
+import select
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 
 from lib import ROOT, Tap, bin_dir
 
@@ -178,15 +184,105 @@ def a_damaged_cache_is_not_trusted():
     assert os.stat(path).st_uid == 0
 
 
+RECV, SEND, CONTINUE = 0xc0502100, 0xc0182101, 1
+
+
+@contextlib.contextmanager
+def listener(answers):
+    """A socket, and a thread that takes one listener and answers calls by number: a value, or None: let it happen."""
+    path = os.path.join(WORK, f"listener-{count}")
+    seen = {"calls": []}
+
+    def serve():
+        peer, _ = server.accept()
+        text, fds, _, _ = socket.recv_fds(peer, 1 << 16, 4)
+        while more := peer.recv(1 << 16):
+            text += more
+        peer.close()
+        seen["state"], seen["fds"] = json.loads(text), len(fds)
+        while True:
+            ready = select.poll()
+            ready.register(fds[0], select.POLLIN)
+            ready.register(stop[0], select.POLLIN)
+            if any(fd == stop[0] for fd, _ in ready.poll()):
+                break
+            call = bytearray(80)
+            try:
+                fcntl.ioctl(fds[0], RECV, call)
+            except OSError:  # its process is gone: POLLHUP
+                break
+            ident, _, _, number = struct.unpack_from("QIIi", call)
+            value = answers[number]
+            seen["calls"].append(number)
+            fcntl.ioctl(fds[0], SEND, struct.pack("QqiI", ident, value or 0, 0, CONTINUE if value is None else 0))
+        os.close(fds[0])
+
+    stop = os.pipe()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(path)
+        server.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield path, seen
+        finally:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
+                last.connect(path)  # nobody came: an end of its accept()
+            os.close(stop[1])
+            thread.join(10)
+            os.close(stop[0])
+
+
+def a_listener_answers_calls():
+    with listener({GETPPID: 4242}) as (path, seen):
+        profile = allow(rule(["getppid"], "SCMP_ACT_NOTIFY"), listenerPath=path, listenerMetadata='a "word"',
+                        flags=["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"])
+        assert answer(profile, "native", GETPPID) == 4242
+    state = seen["state"]
+    assert seen["fds"] == 1 and state["fds"] == ["seccompFd"] and state["metadata"] == 'a "word"', state
+    assert state["state"]["status"] == "creating" and state["state"]["id"].startswith("s"), state
+    assert state["pid"] == state["state"]["pid"] > 1 and state["ociVersion"].startswith("1."), state
+
+
+def calls_of_the_start_itself_can_wait_for_the_listener():
+    execve, setresuid, read, sendmsg = 59, 117, 0, 46
+    names = ["execve", "setresuid", "read", "sendmsg"]
+    for new_privs in (False, True):
+        with listener({execve: None, setresuid: None, read: None, sendmsg: None}) as (path, seen):
+            profile = allow(rule(names, "SCMP_ACT_NOTIFY"), listenerPath=path)
+            assert answer(profile, "native", GETPID, new_privs=new_privs) == 1
+        assert execve in seen["calls"], seen
+        assert (setresuid in seen["calls"]) == new_privs, seen
+
+
+def without_a_listener_nothing_starts():
+    profile = allow(rule(["getppid"], "SCMP_ACT_NOTIFY"), listenerPath=os.path.join(WORK, "nobody"))
+    status, out, err = start(profile, "native", GETPID)
+    assert status == 1 and out == "" and "seccomp listener: connect to" in err, (status, out, err)
+    assert not [d for d in os.listdir(STATE) if d != ".cache"]
+
+
+def what_would_wait_for_itself_is_refused():
+    profile = allow(rule(["write"], "SCMP_ACT_NOTIFY"), listenerPath=os.path.join(WORK, "nobody"))
+    status, _, err = start(profile, "native", GETPID)
+    assert status == 1 and "names[0]: SCMP_ACT_NOTIFY" in err, (status, err)
+
+
 def main():
     tap = Tap()
+    if os.geteuid() != 0:
+        tap.line(True, "seccomp", skip="needs root")
+        print("1..1")
+        return 0
     with DIR:
         build()
         for test in (an_errno_is_what_the_rule_says, a_killing_rule_kills, a_trace_without_tracer_does_not_exist,
                      a_logged_call_works, a_list_of_what_is_allowed_refuses_the_rest,
                      arguments_are_compared_with_64_bits, foreign_abis_are_killed_unless_listed,
                      a_refused_family_is_refused_in_every_abi, a_list_with_socketcall_does_not_open_the_way,
-                     a_section_that_is_wrong_starts_nothing, a_damaged_cache_is_not_trusted):
+                     a_section_that_is_wrong_starts_nothing, a_damaged_cache_is_not_trusted,
+                     a_listener_answers_calls, calls_of_the_start_itself_can_wait_for_the_listener,
+                     without_a_listener_nothing_starts, what_would_wait_for_itself_is_refused):
             tap.run(test)
     print(f"1..{tap.n}")
     return tap.failed

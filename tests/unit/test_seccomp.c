@@ -191,6 +191,25 @@ START_TEST(flags_reach_the_kernel)
 }
 END_TEST
 
+START_TEST(a_listener_has_its_flags_and_address)
+{
+	struct sbx_plan *plan = NULL;
+
+	ck_ok(parse("\"defaultAction\": \"SCMP_ACT_ALLOW\", \"listenerPath\": \"/run/x\", "
+		    "\"listenerMetadata\": \"m\", \"flags\": [\"SECCOMP_FILTER_FLAG_TSYNC\"], "
+		    "\"syscalls\": [{\"names\": [\"mount\"], \"action\": \"SCMP_ACT_NOTIFY\"}]",
+		    &plan),
+	      &err);
+	ck_assert_uint_eq(plan->drop.filter_flags, SECCOMP_FILTER_FLAG_NEW_LISTENER |
+							   SECCOMP_FILTER_FLAG_TSYNC |
+							   SECCOMP_FILTER_FLAG_TSYNC_ESRCH);
+	ck_assert_str_eq(plan->listener.path, "/run/x");
+	ck_assert_str_eq(plan->listener.metadata, "m");
+	ck_assert_uint_eq(answer(plan, SYS_mount, 0, 0), SECCOMP_RET_USER_NOTIF);
+	sbx_plan_free(plan);
+}
+END_TEST
+
 /* ---- Docker's format ---- */
 
 static int docker(const char *text, const struct seccomp_docker *d)
@@ -489,6 +508,7 @@ static Suite *suite(void)
 	tcase_add_test(t, values_have_all_64_bits);
 	tcase_add_test(t, different_arguments_must_all_hold_and_equal_ones_need_not);
 	tcase_add_test(t, flags_reach_the_kernel);
+	tcase_add_test(t, a_listener_has_its_flags_and_address);
 	suite_add_tcase(s, t);
 	t = tcase_create("Docker");
 	tcase_add_loop_test(t, rules_of_docker_depend_on_the_container, 0, ARRAY_SIZE(conditions));
