@@ -202,8 +202,6 @@ static int root(struct oci *o, const struct node *top, struct err *e)
 		r = oci_host_path(o, &path, &root->path, e);
 	if (r == 0)
 		r = node_bool(&readonly, &root->is_readonly, e);
-	/* Nodes of a bundle are not ours to hand out: those of /dev are bound from the host's. */
-	root->no_devices = true;
 	return r;
 }
 
@@ -293,6 +291,8 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 		r = check_namespaces(o, top, e);
 	if (r == 0)
 		r = check_cgroup_mounts(o, top, e);
+	/* What cannot be limited by number cannot be opened where the bundle has a node of it. */
+	o->plan->root.no_devices = (o->plan->namespaces & CLONE_NEWUSER) != 0;
 	o->plan->resources.devices_may_fail = (o->plan->namespaces & CLONE_NEWUSER) != 0;
 	return r;
 }

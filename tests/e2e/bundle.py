@@ -90,7 +90,3 @@ class Bundle:
 
 def equal(a, b):
     assert a == b, f"{a!r}, not {b!r}"
-
-
-def clean():
-    shutil.rmtree(WORK)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from bundle import STATE, WORK, Bundle, clean, equal
+from bundle import STATE, WORK, Bundle, equal
 from lib import Skip, Tap
 
 # Applets by the shell's own lookup: busybox runs them without files.
@@ -51,7 +51,8 @@ def read_only_is_of_the_mount_alone_and_rro_of_all():
     for word, says in (("ro", "written"), ("rro", "no")):
         b = Bundle("ro")
         b.bind("/m", source, "rbind", word)
-        equal(b.output("touch /m/x 2>/dev/null && echo top; touch /m/sub/x 2>/dev/null && echo written || echo no"), says)
+        equal(b.output("touch /m/x 2>/dev/null && echo top;"
+                       "touch /m/sub/x 2>/dev/null && echo written || echo no"), says)
 
 
 def recursive_words_reach_submounts():
@@ -264,7 +265,8 @@ def read_only_root_leaves_its_mounts_writable():
 
 # --- devices ---
 
-DEVICES = "cd /dev; stat -c '%n %t:%T %a %u:%g' null zero full random urandom tty; for l in fd stdin stdout stderr ptmx; do readlink $l; done"
+DEVICES = ("cd /dev; stat -c '%n %t:%T %a %u:%g' null zero full random urandom tty;"
+           "for l in fd stdin stdout stderr ptmx; do readlink $l; done")
 SAYS = ["null 1:3 666 0:0", "zero 1:5 666 0:0", "full 1:7 666 0:0", "random 1:8 666 0:0", "urandom 1:9 666 0:0",
         "tty 5:0 666 0:0", "/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2", "pts/ptmx"]
 

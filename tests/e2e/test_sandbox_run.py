@@ -242,13 +242,15 @@ def masked_paths_are_empty_and_read_only_ones_keep():
     equal(output(code), "0 [] EROFS")
 
 
-def nodes_of_the_bundle_cannot_be_opened():
-    node = os.path.join(ROOTFS, "null")
-    os.mknod(node, 0o20666, os.makedev(1, 3))
+def nodes_of_the_bundle_can_be_opened_if_the_controller_allows_it():
+    nodes = {"null": os.makedev(1, 3), "kmsg": os.makedev(1, 11)}
+    for name, number in nodes.items():
+        os.mknod(os.path.join(ROOTFS, name), 0o20666, number)
     try:
-        equal(output(WRITE + "print(write('/null'))"), "EACCES")
+        equal(output(WRITE + "print(write('/null'), write('/kmsg'))"), "written EPERM")
     finally:
-        os.unlink(node)
+        for name in nodes:
+            os.unlink(os.path.join(ROOTFS, name))
 
 
 def links_of_the_bundle_lead_nowhere_outside():
@@ -438,7 +440,7 @@ TESTS = [
     cgroup_tree_begins_at_its_own_group,
     root_is_read_only_where_the_config_says_so,
     masked_paths_are_empty_and_read_only_ones_keep,
-    nodes_of_the_bundle_cannot_be_opened,
+    nodes_of_the_bundle_can_be_opened_if_the_controller_allows_it,
     links_of_the_bundle_lead_nowhere_outside,
     memory_over_the_limit_is_137,
     processes_over_the_limit_are_refused,

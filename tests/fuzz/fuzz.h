@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 int fuzz_http(const uint8_t *data, size_t size);
+int fuzz_mounts(const uint8_t *data, size_t size);
 int fuzz_oci(const uint8_t *data, size_t size);
 int fuzz_policy(const uint8_t *data, size_t size);
 int fuzz_request(const uint8_t *data, size_t size);

@@ -80,7 +80,8 @@ int fuzz_oci(const uint8_t *data, size_t size)
 		MUST(!p && !strncmp(e.text, "config.json:", 12));
 		return 0;
 	}
-	MUST(p->root.path && p->root.path[0] == '/' && p->root.no_devices);
+	MUST(p->root.path && p->root.path[0] == '/');
+	MUST(!p->root.no_devices == !(p->namespaces & CLONE_NEWUSER));
 	MUST(p->namespaces & CLONE_NEWNS);
 	MUST(!(p->namespaces & CLONE_NEWUSER) == !p->n_uid_maps);
 	check_process(p);

@@ -16,12 +16,13 @@ static const struct {
 	int (*run)(const uint8_t *data, size_t size);
 } targets[] = {
 	{"oci",	fuzz_oci	},
-	   {"policy",  fuzz_policy },
-	      {"http",    fuzz_http	},
-	{"request", fuzz_request},
-	   {"seccomp", fuzz_seccomp},
-	      {"unpack",	 fuzz_unpack },
-	{"user",	 fuzz_user	  },
+	 {"mounts",  fuzz_mounts },
+	    {"policy",  fuzz_policy },
+	{"http",	 fuzz_http	  },
+	 {"request", fuzz_request},
+	    {"seccomp", fuzz_seccomp},
+	{"unpack",  fuzz_unpack },
+	 {"user",	  fuzz_user   },
 };
 
 /* The input has its own allocation, of its own size: a sanitizer sees one byte too many. */
