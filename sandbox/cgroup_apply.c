@@ -55,16 +55,17 @@ static int look(const struct cg *cg, const struct cg_resources *r, char quota[NO
 	return code;
 }
 
-/* v1 refuses by itself; v2 would kill. */
+/* v1 refuses by itself what it cannot reclaim; v2 would kill. */
 static int check_use(const struct cg *cg, const struct cg_resources *r, struct err *e)
 {
 	int64_t limit = r->number[CG_MEMORY_LIMIT], use = 0;
 	int code;
 
 	if (!r->has[CG_MEMORY_CHECK] || !r->number[CG_MEMORY_CHECK] || !r->has[CG_MEMORY_LIMIT] ||
-	    limit <= 0 || !cg_is_v2(cg, CG_MEMORY))
+	    limit <= 0)
 		return 0;
-	code = read_limit(cg, "memory.current", &use, e);
+	code = read_limit(cg, cg_is_v2(cg, CG_MEMORY) ? "memory.current" : "memory.usage_in_bytes",
+			  &use, e);
 	if (code == 0 && use > limit)
 		code = err_set(e, EBUSY,
 			       "linux.resources.memory.limit: rejecting memory limit %" PRId64

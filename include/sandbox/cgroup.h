@@ -350,4 +350,24 @@ int cg_meter_set_frozen(const struct cg_meter *m, bool frozen, struct err *e);
 enum cg_outcome { CG_E_PEAK_STAYS = 1 };
 int cg_meter_reset_peak(const struct cg_meter *m, struct err *e);
 
+/* ---- what a container's commands report ---- */
+
+/*
+ * Append all numbers of the group to out as one JSON object, in the shape of other runtimes' `events --stats`
+ * ("data"): cpu, memory, pids, blkio, hugetlb; ns and bytes. What the host or the group does not have is left
+ * out.
+ */
+struct buf;
+int cg_stats_json(const struct cg *cg, struct buf *out, struct err *e);
+
+/* Processes killed at the memory limit so far; right until the group is removed. */
+int cg_oom_kills(const struct cg *cg, uint64_t *ret, struct err *e);
+
+/*
+ * A descriptor that becomes readable when that number may have changed, and when the group is removed: poll
+ * it, drain it, then ask cg_oom_kills(), which says ENODEV or ENOENT after the removal. The caller closes it.
+ */
+int cg_oom_watch_open(const struct cg *cg, int *ret_fd, struct err *e);
+void cg_oom_watch_drain(int fd);
+
 #endif
