@@ -334,6 +334,9 @@ int ctr_create(struct ctr *c, const struct cli *cli, bool is_foreground, struct 
 	c->proc = c->begun.proc;
 	c->begun.proc = (struct sbx_proc){.pid = -1, .pidfd = -1};
 	fd_close(&c->begun.sync);
+	/* The ends of its own that the process at the gate holds must be the only ones. */
+	fd_close(&c->gate.start);
+	fd_close(&c->gate.answer);
 	if (!is_foreground)
 		return 0;
 	(void)flock(c->state.dir, LOCK_UN); /* cannot fail on a lock we have */
