@@ -14,6 +14,9 @@
 #define NO_SUCH_CALL (SECCOMP_RET_ERRNO | ENOSYS)
 #define NUMBER_NONE  UINT32_MAX /* -1: what a tracer leaves of a call that it took away */
 
+#define X32_OWN	     (PROF_X32_BIT + 512) /* first of the calls that only x32 has */
+#define X32_OWN_END  (PROF_X32_BIT + 548)
+
 /* A rule at a number; several may sit at one. */
 struct entry {
 	uint32_t number;
@@ -179,26 +182,48 @@ static uint32_t beyond(const struct pol_profile *p)
 									    : p->fallback;
 }
 
-/* Numbers of one ABI, from `first`: its calls, what lies between, what lies beyond. */
-static int map_abi(const struct pol_profile *p, enum prof_abi abi, uint32_t first,
-		   struct prof_map *map, struct entries *en, struct err *e)
+/* Numbers from `first`: the n calls, what lies between as the fallback, what lies beyond. */
+static int map_range(const struct pol_profile *p, uint32_t first, const struct entry *list,
+		     size_t n, uint32_t after, struct prof_map *map, struct err *e)
 {
 	struct prof_span gap = {.first = first, .verdict = p->fallback};
-	int r;
+	int r = add_span(map, &gap, e);
 
-	collect(p, abi, map, en);
-	r = add_span(map, &gap, e);
-	for (size_t i = 0, n; r == 0 && i < en->n; i += n) {
-		for (n = 1; i + n < en->n && en->list[i + n].number == en->list[i].number;)
-			n++;
-		r = add_call(p, &en->list[i], n, map, e);
-		gap.first = en->list[i].number + 1;
-		if (i + n == en->n) /* no rule at all: nothing is newer than another */
-			gap.verdict = beyond(p);
+	for (size_t i = 0, same; r == 0 && i < n; i += same) {
+		for (same = 1; i + same < n && list[i + same].number == list[i].number;)
+			same++;
+		r = add_call(p, &list[i], same, map, e);
+		gap.first = list[i].number + 1;
+		if (i + same == n) /* no rule at all: nothing is newer than another */
+			gap.verdict = after;
 		if (r == 0)
 			r = add_span(map, &gap, e);
 	}
 	return r;
+}
+
+static int map_abi(const struct pol_profile *p, enum prof_abi abi, uint32_t first,
+		   struct prof_map *map, struct entries *en, struct err *e)
+{
+	collect(p, abi, map, en);
+	return map_range(p, first, en->list, en->n, beyond(p), map, e);
+}
+
+/* x32 is x86-64's numbers, the new ones included, and a closed block of its own above them. */
+static int map_x32(const struct pol_profile *p, struct prof_map *map, struct entries *en,
+		   struct err *e)
+{
+	const struct prof_span end = {.first = X32_OWN_END, .verdict = beyond(p)};
+	size_t shared = 0;
+	int r;
+
+	collect(p, PROF_X32, map, en);
+	while (shared < en->n && en->list[shared].number < X32_OWN)
+		shared++;
+	r = map_range(p, PROF_X32_BIT, en->list, shared, beyond(p), map, e);
+	if (r == 0)
+		r = map_range(p, X32_OWN, en->list + shared, en->n - shared, p->fallback, map, e);
+	return r < 0 || en->n == 0 ? r : add_span(map, &end, e);
 }
 
 int pol_map_profile(const struct pol_profile *p, bool is_x86, struct prof_map *map, struct err *e)
@@ -216,7 +241,6 @@ int pol_map_profile(const struct pol_profile *p, bool is_x86, struct prof_map *m
 		return map_abi(p, PROF_X86, 0, map, en, e);
 	r = map_abi(p, PROF_X86_64, 0, map, en, e);
 	if (r == 0)
-		r = p->has_abi[PROF_X32] ? map_abi(p, PROF_X32, PROF_X32_BIT, map, en, e)
-					 : add_span(map, &foreign, e);
+		r = p->has_abi[PROF_X32] ? map_x32(p, map, en, e) : add_span(map, &foreign, e);
 	return r < 0 ? r : add_span(map, &none, e);
 }

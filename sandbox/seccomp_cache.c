@@ -23,7 +23,7 @@
 #include "base/str.h"
 
 /* Raised when the same rules give other instructions: old files are not found any more then. */
-#define REVISION   "1"
+#define REVISION   "2"
 #define NAME_BYTES (2 * SECCOMP_KEY_BYTES + 1)
 
 _Static_assert(SHA256_DIGEST_LENGTH == SECCOMP_KEY_BYTES, "a key is a digest");

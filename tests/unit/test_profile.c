@@ -337,8 +337,12 @@ START_TEST(listed_abis_have_their_own_numbers)
 	ck_assert_uint_eq(i386(I386_READ, 0), ALLOW);
 	ck_assert_uint_eq(i386(0, 0), FAILS(EPERM));
 	ck_assert_uint_eq(native(X32(SYS_read), 0, 0, 0), ALLOW);
-	ck_assert_uint_eq(native(X32(SYS_execve), 0, 0, 0), FAILS(EPERM));
+	ck_assert_uint_ne(native(X32(SYS_execve), 0, 0, 0), ALLOW);
 	ck_assert_uint_eq(native(X32(520), 0, 0, 0), ALLOW);
+	ck_assert_uint_eq(native(X32(521), 0, 0, 0), FAILS(EPERM));
+	ck_assert_uint_eq(native(X32(547), 0, 0, 0), FAILS(EPERM));
+	ck_assert_uint_eq(native(X32(548), 0, 0, 0), FAILS(ENOSYS));
+	ck_assert_uint_eq(native(X32(500), 0, 0, 0), FAILS(ENOSYS));
 	pol_profile_free(p);
 }
 END_TEST
