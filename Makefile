@@ -43,7 +43,7 @@ GUEST := build/guest/_guest.so
 TESTLIB := $(wildcard tests/lib/*.c tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
-LIBS = $(shell pkg-config --libs libseccomp libcap jansson inih libcrypto 2>/dev/null) -lm
+LIBS = $(shell pkg-config --libs libseccomp libcap jansson inih libcrypto libnl-route-3.0 2>/dev/null) -lm
 DAEMON_LIBS = $(shell pkg-config --libs libuv sqlite3 libarchive 2>/dev/null)
 CORE_OBJ := $(call obj,$(SANDBOX) $(IMAGES) $(POLICY) $(BASE))
 DAEMON_OBJ := $(call obj,$(DAEMON)) $(patsubst /usr/share/llhttp/%.c,$(B)/obj/llhttp/%.o,$(LLHTTP))
@@ -60,7 +60,7 @@ all: $(PROGRAMS) $(GUEST)
 
 # Without dynamic linker, which would be a fifth of a start (docs/BENCH.md). Sanitizers need it.
 $(B)/bin/sandbox: $(call obj,sandbox/cli/main.c $(CLI) $(SANDBOX) $(POLICY) $(BASE))
-$(B)/bin/sandbox: LIBS = $(shell pkg-config --static --libs libseccomp libcap jansson libcrypto 2>/dev/null) -lm
+$(B)/bin/sandbox: LIBS = $(shell pkg-config --static --libs libseccomp libcap jansson libcrypto libnl-route-3.0 2>/dev/null) -lm
 $(B)/bin/sandbox: LINK := $(if $(SAN),-pie,-static-pie)
 $(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
 $(B)/bin/runtimed: LIBS += $(DAEMON_LIBS)
@@ -99,6 +99,7 @@ $(B)/tests/probe: $(PROBE_SRC) $(wildcard include/*/*.h sandbox/*.h)
 $(patsubst /usr/share/llhttp/%.c,$(B)/obj/llhttp/%.o,$(LLHTTP)): $(B)/obj/llhttp/%.o: | deps-build
 	@mkdir -p $(@D)
 	@$(CC) -O2 -g -fPIE -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp $(SAN_FLAGS) -c -o $@ /usr/share/llhttp/$*.c
+$(B)/obj/sandbox/net_move.o: ALL_CFLAGS += -isystem /usr/include/libnl3
 $(B)/obj/runtimed/%.o: ALL_CFLAGS += -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp
 $(B)/obj/%.o: %.c | deps-build $(if $(filter check%,$(MAKECMDGOALS)),deps-test)
 	@mkdir -p $(@D)
@@ -143,7 +144,7 @@ fuzz: deps-fuzz
 	@mkdir -p build/fuzz/$(FUZZ).corpus
 	@echo "  CC      build/fuzz/$(FUZZ)"
 	@clang-14 -std=gnu17 -D_GNU_SOURCE -Iinclude -I. -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp \
-		-g -O1 -w -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-isystem /usr/include/libnl3 -g -O1 -w -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 		-DFUZZ_RUN=fuzz_$(FUZZ) -o build/fuzz/$(FUZZ) \
 		tests/fuzz/main.c $(FUZZ_SRC) $(LLHTTP) $(LIBS) $(DAEMON_LIBS)
 	@build/fuzz/$(FUZZ) -max_total_time=$(SECONDS) -print_final_stats=1 -timeout=10 \

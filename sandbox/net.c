@@ -2,7 +2,7 @@
  * Network namespaces made ahead of time: one costs 0.5 ms, entering it 1 µs.
  *
  * The caller returns to its own on every path; a failure to return is the error reported. Loopback is
- * brought up by the one ioctl it takes; links, addresses and routes are net.c's next job, by libnl.
+ * brought up by the one ioctl it takes; devices that move into a sandbox are net_move.c's.
  */
 #include "sandbox/sandbox.h"
 

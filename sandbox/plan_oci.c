@@ -292,8 +292,8 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 	if (r == 0)
 		r = check_cgroup_mounts(o, top, e);
 	/* What cannot be limited by number cannot be opened where the bundle has a node of it. */
-	o->plan->root.no_devices = (o->plan->namespaces & CLONE_NEWUSER) != 0;
-	o->plan->resources.devices_may_fail = (o->plan->namespaces & CLONE_NEWUSER) != 0;
+	o->plan->root.no_devices = sbx_plan_has(o->plan, CLONE_NEWUSER);
+	o->plan->resources.devices_may_fail = sbx_plan_has(o->plan, CLONE_NEWUSER);
 	return r;
 }
 

@@ -7,7 +7,7 @@
  *	plan_oci_mounts.c	mounts
  *	plan_oci_options.c	their options
  *	plan_oci_devices.c	what is in /dev: linux.devices and the default ones
- *	plan_oci_linux.c	linux: id maps, paths, intelRdt
+ *	plan_oci_linux.c	linux: id maps, paths
  *	plan_oci_spaces.c	linux.namespaces, timeOffsets, sysctl, netDevices
  *	plan_oci_resources.c	linux.resources; its lists in plan_oci_lists.c
  *	plan_oci_seccomp.c	linux.seccomp

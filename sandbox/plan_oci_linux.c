@@ -1,4 +1,4 @@
-/* config.json: linux: id maps, paths, intelRdt. See plan_oci.h. */
+/* config.json: linux: id maps, paths. See plan_oci.h. */
 #include "sandbox/plan_oci.h"
 
 #include <errno.h>
@@ -11,8 +11,6 @@
 
 #define CGROUP_PARTS_MAX  16
 #define CGROUP_PATH_BYTES 1024
-#define RDT_LINES_MAX	  64
-#define RDT_BYTES	  4096
 
 static int one_map(struct sbx_idmap *m, const struct node *n, struct err *e)
 {
@@ -142,70 +140,17 @@ static int paths(struct oci *o, const struct node *part, struct err *e)
 	return r < 0 ? r : oci_paths(o, &readonly, SBX_PATHS_MAX, &p->readonly, &p->n_readonly, e);
 }
 
-/* Lines of schemata: those of `schemata` last, since the later line wins. */
-static int rdt_schemata(struct oci *o, const struct node *n, struct err *e)
-{
-	static const char *const keys[] = {"l3CacheSchema", "memBwSchema"};
-	struct node list = node_get(n, "schemata");
-	char text[RDT_BYTES] = "", *copy;
-	size_t count, used = 0;
-	int r = node_list(&list, RDT_LINES_MAX, &count, e);
-
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(keys) + count; i++) {
-		struct node item = i < ARRAY_SIZE(keys) ? node_get(n, keys[i])
-							: node_at(&list, i - ARRAY_SIZE(keys));
-		const char *line = "";
-		int w;
-
-		r = node_text(&item, &line, e);
-		if (r < 0 || !*line)
-			continue;
-		if (!strchr(line, ':'))
-			return node_fail(&item, e, "'%s': not RESOURCE:ID=VALUE;...", line);
-		w = snprintf(text + used, sizeof(text) - used, "%s\n", line);
-		if (w < 0 || (size_t)w >= sizeof(text) - used)
-			return node_fail(&item, e, "more than %d bytes in all", RDT_BYTES - 1);
-		used += (size_t)w;
-	}
-	if (r < 0 || used == 0)
-		return r;
-	copy = oci_alloc(o, used + 1, e);
-	if (!copy)
-		return -e->code;
-	o->plan->rdt.schemata = memcpy(copy, text, used + 1);
-	return 0;
-}
-
-static int rdt(struct oci *o, const struct node *part, struct err *e)
-{
-	struct node n = node_get(part, "intelRdt"), group = node_get(&n, "closID"),
-		    monitored = node_get(&n, "enableMonitoring");
-	static const char *const deprecated[] = {"enableCMT", "enableMBM", NULL};
-	struct sbx_rdt *rdt = &o->plan->rdt;
-	int r = node_object(&n, e);
-
-	if (r < 0 || node_is_empty(&n))
-		return r;
-	rdt->is_wanted = true;
-	r = node_refuse(&n, deprecated, e);
-	if (r == 0)
-		r = node_is_empty(&group) ? 0 : oci_text(o, &group, &rdt->group, e);
-	if (r == 0 && rdt->group &&
-	    (strchr(rdt->group, '/') || rdt->group[0] == '.' || strchr(rdt->group, '\n')))
-		r = node_fail(&group, e, "'%s' is no name of a directory", rdt->group);
-	if (r == 0)
-		r = node_bool(&monitored, &rdt->is_monitored, e);
-	return r < 0 ? r : rdt_schemata(o, &n, e);
-}
-
 int oci_linux(struct oci *o, const struct node *part, struct err *e)
 {
 	struct node resources = node_get(part, "resources"), seccomp = node_get(part, "seccomp");
 	struct sbx_plan *p = o->plan;
+	static const char *const unsupported[] = {"intelRdt", NULL};
 	int r = node_need(part, e);
 
 	if (r == 0)
 		r = node_object(part, e);
+	if (r == 0)
+		r = node_refuse(part, unsupported, e);
 	if (r == 0)
 		r = oci_namespaces(o, part, e);
 	if (r == 0)
@@ -222,8 +167,6 @@ int oci_linux(struct oci *o, const struct node *part, struct err *e)
 		r = oci_seccomp(o, &seccomp, e);
 	if (r == 0)
 		r = oci_tune_linux(o, part, e);
-	if (r == 0)
-		r = rdt(o, part, e);
 	if (r == 0)
 		r = oci_resources(o, &resources, e);
 	return r < 0 ? r : oci_device_limits(o, &resources, e);

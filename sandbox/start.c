@@ -24,6 +24,7 @@
 #include "sandbox/child.h"
 #include "sandbox/idmap.h"
 #include "sandbox/lsm.h"
+#include "sandbox/net.h"
 #include "sandbox/spaces.h"
 #include "sandbox/sys.h"
 
@@ -256,6 +257,8 @@ static int raise_child(const struct sbx_plan *plan, bool is_first, const struct 
 
 	if (r == 0)
 		r = set_oom_score(plan, b->proc.pid, e);
+	if (r == 0 && is_first)
+		r = net_move_devices(plan, b->proc.pid, e);
 	if (r == 0)
 		r = sbx_tune_process(&plan->tune, b->proc.pid, e);
 	if (r == 0 && is_first)
@@ -280,16 +283,6 @@ static int check_hooks(const struct sbx_plan *plan, const struct sbx_place *plac
 	return 0;
 }
 
-/* What this host must have for the plan. Nothing has been created yet. */
-static int check_host(const struct sbx_plan *plan, struct err *e)
-{
-	if (plan->rdt.is_wanted)
-		return err_set(e, ENOTSUP, "intelRdt: no resctrl on this host");
-	if (plan->n_net_devices > 0)
-		return err_set(e, ENOTSUP, "netDevices: '%s'", plan->net_devices[0].name);
-	return lsm_check(plan, e);
-}
-
 /* init NULL: in a sandbox of its own. */
 static int begin(const struct sbx_plan *plan, const struct sbx_place *place,
 		 const struct sbx_proc *init, struct sbx_begun *ret, struct err *e)
@@ -299,7 +292,7 @@ static int begin(const struct sbx_plan *plan, const struct sbx_place *place,
 	int r = init ? 0 : check_hooks(plan, place, e);
 
 	if (r == 0)
-		r = check_host(plan, e);
+		r = lsm_check(plan, e);
 
 	if (r == 0 && init) {
 		birth.join = init->pidfd;

@@ -155,13 +155,6 @@ struct sbx_net_device {
 	const char *name, *new_name; /* alike: keep */
 };
 
-/* Intel RDT, AMD QoS: a group of resctrl. */
-struct sbx_rdt {
-	bool is_wanted, is_monitored;
-	const char *group;    /* its directory; NULL: the container's ID names it */
-	const char *schemata; /* lines; or NULL */
-};
-
 struct sbx_time_offset {
 	int64_t secs;
 	uint32_t nanosecs;
@@ -178,7 +171,6 @@ struct sbx_plan {
 	uint32_t n_net_devices;
 	bool has_time_offsets; /* of a new time namespace */
 	struct sbx_time_offset monotonic, boottime;
-	struct sbx_rdt rdt;
 	struct sbx_idmap uid_maps[SBX_IDMAPS_MAX], gid_maps[SBX_IDMAPS_MAX];
 	uint32_t n_uid_maps, n_gid_maps;
 	const char *hostname, *domainname;

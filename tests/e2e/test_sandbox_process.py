@@ -214,6 +214,46 @@ def clocks_have_their_offsets():
             "time namespace: write 'monotonic -")
 
 
+# --- network devices ---
+
+def with_veth():
+    """In the runtime: a network namespace of its own, in it a pair a0, b0; a0 has addresses."""
+    assert ctypes.CDLL(None).unshare(0x40000000) == 0
+    for words in ("link add a0 type veth peer name b0", "addr add 192.0.2.7/24 dev a0",
+                  "addr add 2001:db8::7/64 dev a0 nodad", "link set a0 mtu 1400 up", "link set b0 up"):
+        subprocess.run(["ip", *words.split()], check=True)
+
+
+LINK = """
+import json, socket, fcntl, struct
+def ask(name, code):
+    return fcntl.ioctl(socket.socket(), code, struct.pack('256s', name.encode()))
+print(sorted(n for _, n in socket.if_nameindex()))
+for _, n in socket.if_nameindex():
+    if n != 'lo':
+        print(socket.inet_ntoa(ask(n, 0x8915)[20:24]), socket.inet_ntoa(ask(n, 0x891b)[20:24]),
+              struct.unpack('i', ask(n, 0x8921)[16:20])[0], ask(n, 0x8913)[16] & 1)
+        print([l.split()[0][-2:] for l in open('/proc/net/if_inet6') if l.startswith('20010db8')])
+"""
+
+
+def network_device_moves_with_its_addresses():
+    want = "192.0.2.7 255.255.255.0 1400 1\n['07']"
+    equal(output(LINK, linux(netDevices={"a0": {}}), preexec_fn=with_veth), "['a0', 'lo']\n" + want)
+    equal(output(LINK, linux(netDevices={"a0": {"name": "eth0"}}), preexec_fn=with_veth),
+          "['eth0', 'lo']\n" + want)
+    change = both(namespaces("user"), linux(uidMappings=MAPS, gidMappings=MAPS,
+                                            netDevices={"a0": {"name": "x"}}))
+    equal(output(LINK, change, preexec_fn=with_veth), "['lo', 'x']\n" + want)
+
+
+def network_device_that_cannot_move_ends_the_start():
+    for name, new, says in (("none", "x", "find it: "), ("lo", "x", "move: "), ("a0", "lo", "move: ")):
+        status, out, err = run("print(5)", linux(netDevices={name: {"name": new}}), preexec_fn=with_veth)
+        equal((status, out), (1, ""))
+        assert err.startswith(f"sandbox run: network device '{name}' as '{new}': {says}"), err
+
+
 # --- namespaces by path ---
 
 def inode(pid, name):
@@ -383,6 +423,8 @@ TESTS = [
     sysctls_of_a_user_namespace_s_network_are_set,
     sysctl_the_kernel_does_not_take_ends_the_start,
     clocks_have_their_offsets,
+    network_device_moves_with_its_addresses,
+    network_device_that_cannot_move_ends_the_start,
     each_kind_is_joined_by_path,
     several_are_joined_together,
     pid_namespace_is_joined,

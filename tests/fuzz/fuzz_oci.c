@@ -64,6 +64,25 @@ static void check_process(const struct sbx_plan *p)
 		MUST(d->rlimits[i].soft <= d->rlimits[i].hard);
 }
 
+static void check_spaces(const struct sbx_plan *p)
+{
+	MUST(p->n_joins <= SBX_JOINS_MAX && !(p->namespaces & p->joined));
+	for (uint32_t i = 0; i < p->n_joins; i++)
+		MUST(p->joins[i].path[0] == '/' && p->joined & p->joins[i].flag);
+	for (uint32_t i = 0; i < p->n_sysctls; i++) {
+		const struct sbx_sysctl *s = &p->sysctls[i];
+
+		MUST(sbx_plan_has(p, s->flag) && s->value && strlen(s->file) < SBX_SYSCTL_BYTES);
+		MUST(s->file[0] != '/' && !strstr(s->file, "/../") && !strstr(s->file, "//"));
+	}
+	for (uint32_t i = 0; i < p->n_net_devices; i++)
+		MUST(strlen(p->net_devices[i].name) < 16 &&
+		     strlen(p->net_devices[i].new_name) < 16);
+	MUST(p->n_warnings <= SBX_WARNINGS_MAX);
+	MUST(p->monotonic.nanosecs < 1000000000 && p->boottime.nanosecs < 1000000000);
+	MUST(p->tune.scheduler.nice >= -20 && p->tune.scheduler.nice < 20);
+}
+
 static void check_paths(const char **paths, uint32_t n)
 {
 	MUST(n <= SBX_PATHS_MAX);
@@ -81,10 +100,12 @@ int fuzz_oci(const uint8_t *data, size_t size)
 		return 0;
 	}
 	MUST(p->root.path && p->root.path[0] == '/');
-	MUST(!p->root.no_devices == !(p->namespaces & CLONE_NEWUSER));
-	MUST(p->namespaces & CLONE_NEWNS);
-	MUST(!(p->namespaces & CLONE_NEWUSER) == !p->n_uid_maps);
+	MUST(p->root.no_devices == sbx_plan_has(p, CLONE_NEWUSER));
+	MUST(sbx_plan_has(p, CLONE_NEWNS));
+	MUST(!(p->namespaces & CLONE_NEWUSER) || p->n_uid_maps);
+	MUST(sbx_plan_has(p, CLONE_NEWUSER) || !p->n_uid_maps);
 	check_process(p);
+	check_spaces(p);
 	check_mounts(p);
 	check_devices(p);
 	check_paths(p->masked, p->n_masked);
