@@ -20,6 +20,7 @@
 
 #define FLAGS_MAX      16
 #define METADATA_BYTES 4096
+#define SKIPPED_BYTES  1024 /* more names than that are not told */
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
@@ -125,11 +126,29 @@ static int set_flags(struct oci *o, const struct node *section, struct err *e)
 	return 0;
 }
 
+static int keep_skipped(struct oci *o, const struct buf *skipped, struct err *e)
+{
+	char *copy;
+
+	if (skipped->len == 0 || buf_failed(skipped))
+		return 0;
+	copy = oci_alloc(o, skipped->len + 1, e);
+	if (!copy)
+		return -e->code;
+	o->plan->seccomp_skipped = memcpy(copy, skipped->data, skipped->len + 1);
+	return 0;
+}
+
 static int compile(struct oci *o, const struct node *section, struct err *e)
 {
 	_cleanup_profile_ struct pol_profile *p = NULL;
-	int r = seccomp_json_profile(section, NULL, NULL, &p, e);
+	_cleanup_buf_ struct buf skipped;
+	int r;
 
+	buf_init(&skipped, SKIPPED_BYTES);
+	r = seccomp_json_profile(section, NULL, &skipped, &p, e);
+	if (r == 0)
+		r = keep_skipped(o, &skipped, e);
 	if (r < 0)
 		return r;
 	r = pol_profile_compile(p, &o->plan->drop.filter, e);

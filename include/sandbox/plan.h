@@ -201,6 +201,7 @@ struct sbx_plan {
 	bool dies_with_parent; /* SIGKILL when the starter ends (prctl(2), PR_SET_PDEATHSIG) */
 	struct sbx_drop drop;
 	struct sbx_listener listener; /* of drop.filter */
+	const char *seccomp_skipped;  /* " a b": calls in its rules that libseccomp does not know */
 	struct sbx_hooks hooks[SBX_HOOK_KINDS];
 	const char *oci_version;		/* of the config */
 	const char **annotations;		/* name, value, name, value ... */

@@ -83,4 +83,6 @@ void cli_warnings(const struct cli *c, const struct sbx_plan *plan)
 {
 	for (uint32_t i = 0; i < plan->n_warnings; i++)
 		tell(c, "warning", plan->warnings[i]);
+	if (plan->seccomp_skipped)
+		cli_debug(c, "seccomp: unknown to libseccomp, skipped:%s", plan->seccomp_skipped);
 }

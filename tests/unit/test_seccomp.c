@@ -120,6 +120,7 @@ START_TEST(actions_are_the_kernels)
 		 actions[_i].action);
 	ck_ok(parse(text, &plan), &err);
 	ck_assert(plan->drop.has_filter);
+	ck_assert_str_eq(plan->seccomp_skipped, " no_such_call");
 	ck_assert_uint_eq(answer(plan, SYS_getpid, 0, 0), actions[_i].verdict);
 	ck_assert_uint_eq(answer(plan, SYS_getppid, 0, 0), ALLOW);
 	sbx_plan_free(plan);
