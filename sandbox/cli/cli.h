@@ -56,6 +56,7 @@ struct cli {
 	bool is_debug;
 	bool wants_version;
 	bool wants_help;
+	char **words; /* all of them, as main() got them */
 	/* of several commands */
 	const char *command;
 	const char *bundle; /* . */
@@ -147,6 +148,14 @@ void cli_warnings(const struct cli *c, const struct sbx_plan *plan);
 
 /* With --debug, a line to the same places. */
 void cli_debug(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- seal.c ---- */
+
+/*
+ * First of all in a command that creates or enters a container: execute ourselves from a file that nobody can
+ * write, unless that is done. Returns then, or if it need not be done.
+ */
+int cli_seal(const struct cli *c, struct err *e);
 
 /* ---- attend.c ---- */
 

@@ -13,5 +13,7 @@ int cmd_create(struct cli *cli, struct err *e)
 {
 	_cleanup_ctr_ struct ctr c = CTR_INIT;
 
-	return ctr_create(&c, cli, false, e);
+	int r = cli_seal(cli, e);
+
+	return r < 0 ? r : ctr_create(&c, cli, false, e);
 }

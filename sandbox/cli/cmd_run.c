@@ -74,5 +74,9 @@ int cmd_run(struct cli *cli, struct err *e)
 {
 	_cleanup_ctr_ struct ctr c = CTR_INIT;
 
+	int r = cli_seal(cli, e);
+
+	if (r < 0)
+		return r;
 	return cli->is_detached ? run_detached(&c, cli, e) : run_here(&c, cli, e);
 }

@@ -106,6 +106,7 @@ int main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	int used = 0, r;
 
+	c.words = argv;
 	if (open_stdio() < 0)
 		return CLI_FAILED;
 	r = opt_parse_head(cli_global_opts, argc - 1, argv + 1, &c, &used, &e);
