@@ -25,11 +25,11 @@
 #include "base/mem.h"
 #include "base/sock.h"
 #include "sandbox/console.h"
+#include "sandbox/cwd.h"
 #include "sandbox/home.h"
 #include "sandbox/hook.h"
 #include "sandbox/idmap.h"
 #include "sandbox/lsm.h"
-#include "sandbox/mount.h"
 #include "sandbox/net.h"
 #include "sandbox/root.h"
 #include "sandbox/spaces.h"
@@ -235,17 +235,9 @@ static int step_hooks(struct child *c, struct err *e)
 		     : hook_run_all(c->plan, SBX_HOOK_CREATE_CONTAINER, c->gate.creating, "/", e);
 }
 
-/* Missing, the working directory is made, as engines expect it; while the root is still writable. */
 static int step_make_cwd(struct child *c, struct err *e)
 {
-	_cleanup_fd_ int at = -1, made = -1;
-
-	if (!c->plan->cwd)
-		return 0;
-	at = sys_open_in_root(c->root.root, c->plan->cwd, O_PATH);
-	/* What else is wrong with it is said by the step that enters it. */
-	return at >= 0 || errno != ENOENT ? 0
-					  : mnt_target(c->root.root, c->plan->cwd, true, &made, e);
+	return cwd_make(c->root.root, c->plan->cwd, e);
 }
 
 static int step_restrict(struct child *c, struct err *e)
@@ -313,37 +305,14 @@ static int step_drop(struct child *c, struct err *e)
 	return sbx_drop_listening(&c->plan->drop, &l, e);
 }
 
-/* "(unreachable)/..." is what the kernel says of a directory outside of the root (CVE-2024-21626). */
-static int check_cwd(const char *cwd, struct err *e)
-{
-	char now[4096];
-
-	if (!getcwd(now, sizeof(now)) || now[0] != '/')
-		return err_set(e, EACCES, "'%s' is outside of the root", cwd);
-	return 0;
-}
-
-/*
- * Before the drop, since images name directories that only root can enter, and runc enters them; what root
- * cannot (a network file system, FUSE) the user may, so then again after it.
- */
 static int step_cwd(struct child *c, struct err *e)
 {
-	const char *cwd = c->plan->cwd;
-
-	c->is_in_cwd = cwd && chdir(cwd) == 0;
-	if (!cwd || (!c->is_in_cwd && (errno == EACCES || errno == EPERM)))
-		return 0;
-	return c->is_in_cwd ? check_cwd(cwd, e) : err_errno(e, "'%s'", cwd);
+	return cwd_enter(c->plan->cwd, &c->is_in_cwd, e);
 }
 
 static int step_cwd_again(struct child *c, struct err *e)
 {
-	const char *cwd = c->plan->cwd;
-
-	if (!cwd || c->is_in_cwd)
-		return 0;
-	return chdir(cwd) == 0 ? check_cwd(cwd, e) : err_errno(e, "'%s'", cwd);
+	return c->is_in_cwd ? 0 : cwd_enter_dropped(c->plan->cwd, e);
 }
 
 static int step_death(struct child *c, struct err *e)
