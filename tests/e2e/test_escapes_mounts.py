@@ -194,7 +194,8 @@ def raced(name, to, target, script, **members):
 
 
 # What the victim sees: its own root, and nowhere the host's.
-INSIDE = ("for d in '' /volume /volume/at /volume/link /volume/calm; do [ -e $d/usr/bin/python3.11 ] && echo host; done;"
+INSIDE = ("for d in '' /volume /volume/at /volume/link /volume/calm;"
+          "do [ -e $d/usr/bin/python3.11 ] && echo host; done;"
           "[ -x /bin/busybox ] && echo inside")
 
 
