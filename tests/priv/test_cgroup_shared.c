@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clk.h"
+#include "base/str.h"
 
 #define PROGRAMS 8
 #define ROUNDS	 20
@@ -161,6 +163,66 @@ START_TEST(paths_that_are_none_are_refused)
 }
 END_TEST
 
+/*
+ * As in a unit or session of systemd: our own group is not the root and has other processes. An absolute path is
+ * then below the root of the mount, a relative one is refused.
+ */
+static int in_a_session(const char *name)
+{
+	static struct cg_paths paths;
+	_cleanup_cg_ struct cg session = CG_INIT, cg = CG_INIT;
+	struct cg_host *own = NULL;
+	struct err e = ERR_INIT;
+	char path[PATH_MAX];
+	uint32_t depth = 0;
+	pid_t other;
+	int r = cg_shared_create(host, below("session"), 0, &session, NULL, &e);
+
+	if (r == 0)
+		r = cg_add(&session, 0, &e);
+	if (r < 0)
+		return 1;
+	other = fork();
+	if (other == 0)
+		cgt_pause(NULL);
+	snprintf(path, sizeof(path), "/%s-abs/a", name);
+	r = cg_probe(&own, &e);
+	if (r == 0)
+		r = cg_shared_create(own, path, 0, &cg, &depth, &e);
+	if (r == 0)
+		r = cg_paths_get(&cg, depth, &paths, &e);
+	if (r == 0 &&
+	    (strlen(cg_host_path(host, CG_CORE)) + strlen(path) != strlen(paths.dir[CG_CORE]) ||
+	     !str_has_suffix(paths.dir[CG_CORE], path)))
+		r = 2;
+	if (r == 0)
+		r = cg_paths_remove(own, &paths, &e);
+	if (r == 0 && access(paths.dir[CG_CORE], F_OK) == 0)
+		r = 3;
+	if (r == 0 && cg_shared_create(own, path + 1, 0, &cg, NULL, &e) != -EBUSY)
+		r = 4;
+	(void)kill(other, SIGKILL);
+	if (r < 0)
+		fprintf(stderr, "%s\n", e.text);
+	cg_host_free(own);
+	return r < 0 ? 5 : r;
+}
+
+START_TEST(absolute_path_in_a_session_is_below_the_root)
+{
+	int status;
+	pid_t pid;
+
+	if (cg_host_mode(host) == CG_HYBRID)
+		TEST_SKIP("hybrid: all paths are below our own group");
+	pid = fork();
+	if (pid == 0)
+		_exit(in_a_session(top));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("cgroup_shared");
@@ -172,6 +234,7 @@ static Suite *suite(void)
 	tcase_add_test(t, one_left_empty_is_taken_over);
 	tcase_add_test(t, one_with_a_process_is_not);
 	tcase_add_test(t, many_programs_at_once_do_not_hinder_each_other);
+	tcase_add_test(t, absolute_path_in_a_session_is_below_the_root);
 	tcase_add_loop_test(t, paths_that_are_none_are_refused, 0, 4);
 	suite_add_tcase(s, t);
 	return s;
