@@ -66,6 +66,11 @@ const struct command cli_commands[] = {
 			 "have been.",
 	},
 	{
+		.name = "events", .opts = events_opts, .run = cmd_events,
+		.help = "tell what a container uses, and when memory runs out, until it ends",
+		.about = "Each event is a line of JSON, of type *stats* or *oom*.",
+	},
+	{
 		.name = "spec", .opts = spec_opts, .run = cmd_spec,
 		.help = "write a config.json to begin with",
 		.about = "It is written into the bundle's directory. A file that is there is not "

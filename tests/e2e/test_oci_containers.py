@@ -1,5 +1,5 @@
 #!/usr/bin/python3.11
-"""Commands about containers that there are: list, pause, resume, update. Needs root.
+"""Commands about containers that there are: list, pause, resume, update, events. Needs root.
 
 Each test has a container of its own: an echo in Python, on a root file system that is the host's /usr.
 """
@@ -141,7 +141,7 @@ def completion_knows_the_containers_of_the_root():
 
 
 def what_is_not_there_is_neither_paused_nor_watched():
-    for words in (["pause"], ["resume"], ["update", "--memory", "1G"]):
+    for words in (["pause"], ["resume"], ["events"], ["update", "--memory", "1G"]):
         err = sandbox(*words, "no-such-container", status=1).stderr
         assert "container 'no-such-container' does not exist" in err, err
 
@@ -187,6 +187,42 @@ def limits_that_make_no_sense_change_nothing():
         assert c.knob("pids.max") == before
 
 
+def what_a_container_uses_is_told_in_runc_s_shape():
+    with Container() as c:
+        line = json.loads(sandbox("events", "--stats", c.id).stdout)
+        assert (line["type"], line["id"]) == ("stats", c.id), line
+        data = line["data"]
+        assert data["cpu"]["usage"]["total"] > 0, data
+        assert data["memory"]["usage"]["usage"] > 0, data
+        assert data["pids"]["current"] >= 1, data
+
+
+def events_tell_of_memory_and_end_with_the_container():
+    with Container(memory={"limit": 64 << 20, "swap": 64 << 20}) as c:
+        watch = subprocess.Popen([SANDBOX, "--root", STATE, "events", "--interval", "50ms", c.id],
+                                 stdout=subprocess.PIPE, text=True)
+        assert json.loads(watch.stdout.readline())["type"] == "stats"
+        # A child: what is killed at the limit must not be what the container ends with.
+        c.do("import os; pid = os.fork(); pid or bytearray(256 << 20); os.waitpid(pid, 0)")
+        for text in watch.stdout:
+            line = json.loads(text)
+            if line["type"] == "oom":
+                break
+            assert line["type"] == "stats", line
+        assert line == {"type": "oom", "id": c.id}, line
+    out, _ = watch.communicate(timeout=30)
+    assert {json.loads(text)["type"] for text in out.splitlines()} <= {"stats"}, out
+    assert watch.returncode == 0
+
+
+def events_end_with_a_container_that_nothing_happens_to():
+    with Container() as c:
+        watch = subprocess.Popen([SANDBOX, "--root", STATE, "events", "--interval", "1h", c.id],
+                                 stdout=subprocess.PIPE, text=True)
+    assert watch.communicate(timeout=30)[0] == ""
+    assert watch.returncode in (0, 1), "1: the container was gone before it looked"
+
+
 def nothing_is_left_behind():
     wait_for(lambda: not os.path.isdir(STATE) or os.listdir(STATE) == [], "an empty state directory")
 
@@ -199,6 +235,9 @@ TESTS = [
     limits_are_changed_by_single_options,
     limits_are_changed_by_a_text,
     limits_that_make_no_sense_change_nothing,
+    what_a_container_uses_is_told_in_runc_s_shape,
+    events_tell_of_memory_and_end_with_the_container,
+    events_end_with_a_container_that_nothing_happens_to,
     nothing_is_left_behind,
 ]
 
