@@ -46,6 +46,9 @@ static inline bool cg_owns_dir(const struct cg *cg, enum cg_hierarchy h)
 	return true;
 }
 
+/* Open the directory of each hierarchy that has one; those of one path share a descriptor. */
+int cg_open_all(const char path[CG_HIERARCHIES][PATH_MAX], struct cg *cg, struct err *e);
+
 /*
  * On v2 a group with processes cannot give controllers to its children, and we are a process of our own
  * group. Only the root of the machine may.

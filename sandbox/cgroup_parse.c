@@ -185,8 +185,7 @@ static void use_mount(const struct mount *m, const struct own *own, struct cg_la
 		    !place(m, own->path[h], path))
 			continue;
 		memcpy(layout->path[h], path, sizeof(path));
-		if (h == CG_CORE)
-			(void)str_copy(layout->top, sizeof(layout->top), m->point);
+		(void)str_copy(layout->top[h], sizeof(layout->top[h]), m->point);
 	}
 }
 
@@ -223,9 +222,10 @@ int cg_layout_resolve(struct cg_layout *layout, const char *controllers, struct 
 
 		if (layout->path[h][0] != '\0' || !name)
 			continue;
-		if (cg_has_word(controllers, ' ', name))
+		if (cg_has_word(controllers, ' ', name)) {
 			memcpy(layout->path[h], core, sizeof(layout->path[h]));
-		else if (h < CG_REQUIRED)
+			memcpy(layout->top[h], layout->top[CG_CORE], sizeof(layout->top[h]));
+		} else if (h < CG_REQUIRED)
 			(void)snprintf(missing + used, sizeof(missing) - used, " %s", name);
 	}
 	if (missing[0] != '\0')

@@ -19,7 +19,7 @@
 /* Where our own group is in each hierarchy; "" = that controller is on no v1 mount. */
 struct cg_layout {
 	char path[CG_HIERARCHIES][PATH_MAX];
-	char top[PATH_MAX]; /* where the v2 core is mounted */
+	char top[CG_HIERARCHIES][PATH_MAX]; /* where that is mounted */
 };
 
 /* What v2 calls a controller ("io" for blkio); NULL if it has no such one. */

@@ -65,20 +65,25 @@ static int resolve(struct cg_layout *layout, struct err *e)
 	return cg_layout_resolve(layout, controllers, e);
 }
 
-/* Hierarchies of one path share the descriptor. */
-static int open_own(const struct cg_layout *layout, struct cg *own, struct err *e)
+int cg_open_all(const char path[CG_HIERARCHIES][PATH_MAX], struct cg *cg, struct err *e)
 {
 	for (int h = CG_CORE; h < CG_HIERARCHIES; h++) {
-		if (layout->path[h][0] == '\0')
+		if (path[h][0] == '\0')
 			continue;
-		for (int i = CG_CORE; i < h && own->dir[h] < 0; i++)
-			if (str_is(layout->path[i], layout->path[h]))
-				own->dir[h] = own->dir[i];
-		if (own->dir[h] < 0 &&
-		    file_open_dir(AT_FDCWD, layout->path[h], &own->dir[h], e) < 0)
-			return err_wrap(e, "cgroups: our own group (%s)", cg_hierarchy_name(h));
+		for (int i = CG_CORE; i < h && cg->dir[h] < 0; i++)
+			if (str_is(path[i], path[h]))
+				cg->dir[h] = cg->dir[i];
+		if (cg->dir[h] < 0 && file_open_dir(AT_FDCWD, path[h], &cg->dir[h], e) < 0)
+			return err_wrap(e, "%s", cg_hierarchy_name(h));
 	}
 	return 0;
+}
+
+static int open_own(struct cg_host *host, struct err *e)
+{
+	int r = cg_open_all(host->layout.path, &host->own, e);
+
+	return r < 0 ? err_wrap(e, "cgroups: our own group") : 0;
 }
 
 int cg_probe(struct cg_host **ret, struct err *e)
@@ -93,7 +98,7 @@ int cg_probe(struct cg_host **ret, struct err *e)
 	if (r == 0)
 		r = resolve(&host->layout, e);
 	if (r == 0)
-		r = open_own(&host->layout, &host->own, e);
+		r = open_own(host, e);
 	if (r < 0) {
 		cg_host_free(host);
 		return r;

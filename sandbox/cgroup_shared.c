@@ -22,7 +22,8 @@ struct chain {
 	struct cg_host *host;
 	cg_set set;
 	bool is_locked;
-	int top; /* the mount's root, if that is the base */
+	struct cg tops; /* the mounts' roots, if those are the base; else closed */
+	bool is_at_top;
 };
 
 static int split(struct chain *c, const char *path, struct err *e)
@@ -47,27 +48,41 @@ static void chain_close(struct chain *c)
 		cg_close(&c->above[i]);
 	if (c->is_locked)
 		(void)flock(c->above[0].dir[CG_CORE], LOCK_UN);
-	fd_close(&c->top);
+	cg_close(&c->tops);
+}
+
+/* May groups be made at the root of each mount, and is that not our own group anyway? */
+static bool may_use_tops(const struct chain *c)
+{
+	const struct cg_layout *at = &c->host->layout;
+	bool is_elsewhere = false;
+
+	for (int h = CG_CORE; h < CG_HIERARCHIES; h++) {
+		if (!(c->set & CG_BIT(h)) || !cg_owns_dir(&c->host->own, h) ||
+		    str_is(at->top[h], at->path[h]))
+			continue;
+		if (access(at->top[h], W_OK) < 0)
+			return false;
+		is_elsewhere = true;
+	}
+	return is_elsewhere;
 }
 
 /*
- * With all of v2 other runtimes take the mount's root for "/", and engines count on it: they call us from units
- * and sessions that have processes of their own, whose group therefore cannot have groups with limits below.
+ * The specification takes an absolute path from the mount's root, and engines count on it: they call us from groups
+ * of their own (conmon's, a systemd unit's), and look for the container's at that path.
  */
 static int choose_base(struct chain *c, const char *path, struct err *e)
 {
-	const struct cg_layout *at = &c->host->layout;
 	int r;
 
-	c->above[0] = cg_within(&c->host->own, c->set);
-	if (path[0] != '/' || cg_host_mode(c->host) != CG_UNIFIED ||
-	    str_is(at->top, at->path[CG_CORE]) || !cg_must_leave_own(&c->host->own) ||
-	    access(at->top, W_OK) < 0)
+	c->is_at_top = path[0] == '/' && may_use_tops(c);
+	if (!c->is_at_top) {
+		c->above[0] = cg_within(&c->host->own, c->set);
 		return 0;
-	r = file_open_dir(AT_FDCWD, at->top, &c->top, e);
-	for (int h = CG_CORE; r == 0 && h < CG_HIERARCHIES; h++)
-		if (h == CG_CORE || cg_is_v2(&c->host->own, h))
-			c->above[0].dir[h] = c->top;
+	}
+	r = cg_open_all(c->host->layout.top, &c->tops, e);
+	c->above[0] = cg_within(&c->tops, c->set);
 	return r < 0 ? err_wrap(e, "cgroups: the root") : 0;
 }
 
@@ -79,7 +94,7 @@ static int chain_begin(struct chain *c, struct cg_host *host, const char *path, 
 	memset(c, 0, sizeof(*c));
 	for (size_t i = 0; i < DEPTH_MAX; i++)
 		c->above[i] = (struct cg)CG_INIT;
-	c->top = -1;
+	c->tops = (struct cg)CG_INIT;
 	c->host = host;
 	c->set = CG_SET_REQUIRED | needed;
 	/* On v2 a hierarchy more costs nothing to join, and later changes of limits can count on it. */
@@ -129,7 +144,7 @@ static int ensure(const struct cg *parent, const char *name, struct cg *ret, str
 
 static int open_above(struct chain *c, struct err *e)
 {
-	bool is_alone = c->top < 0 && cg_must_leave_own(&c->host->own);
+	bool is_alone = !c->is_at_top && cg_must_leave_own(&c->host->own);
 	int r = is_alone ? 0 : cg_enable_children(&c->above[0], e);
 
 	if (r == 0 && is_alone && c->n < 2)

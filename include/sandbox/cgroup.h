@@ -171,9 +171,9 @@ int cg_remove(const struct cg *parent, const char *name, struct err *e);
  * a lock on the group below which all this happens. On v2, where we must leave our own group for this, it works
  * as cg_root_create(), for one program.
  *
- * "/a/b/name" is the same but for one kind of host: with all of v2, if our own group is not its root and we may
- * write at the mount's root, it means below that, as other runtimes do. So a program of a systemd unit or of a
- * login session can use it without leaving its own group.
+ * "/a/b/name" is below the roots of the mounts, as the specification has it, if we may write there in each
+ * hierarchy; else below our own group too. So a program of a systemd unit or of a login session can use it without
+ * leaving its own group, and an engine finds the group where it asked for it.
  *
  * *ret_depth (may be NULL): how many groups the path names, for cg_paths_remove().
  */

@@ -21,8 +21,8 @@
 #include "base/str.h"
 #include "sandbox/console.h"
 
-#define GROUP_OF_ALL                                                                               \
-	"/sandbox" /* all containers' groups are in it, unless their config says where */
+/* All containers' groups are in it, unless their config says where. */
+#define GROUP_OF_ALL "sandbox"
 
 void ctr_close(struct ctr *c)
 {
@@ -81,7 +81,7 @@ static int step_group(struct ctr *c, struct err *e)
 {
 	struct cg_paths *paths = arena_get(c->state.arena, sizeof(*paths));
 	uint32_t depth = 0;
-	int r = paths ? cg_probe(&c->host, e) : err_set(e, ENOMEM, "state: out of memory");
+	int r = paths ? 0 : err_set(e, ENOMEM, "state: out of memory");
 
 	if (r == 0)
 		r = cg_shared_create(c->host, c->state.group,
@@ -131,19 +131,31 @@ static const char *owner_name(struct arena *a)
 	return geteuid() == 0 ? "root" : arena_printf(a, "%u", (unsigned int)geteuid());
 }
 
+/* Below our own group; with all of v2 below the root, as our own one, having processes, has no limits below. */
+static const char *default_group(const struct ctr *c)
+{
+	const char *slash = cg_host_mode(c->host) == CG_UNIFIED ? "/" : "";
+
+	return arena_printf(c->state.arena, "%s" GROUP_OF_ALL "/%s", slash, c->state.id);
+}
+
 /* All that is known beforehand. The strings of the plan live as long as the state. */
 static int step_describe(struct ctr *c, struct err *e)
 {
 	_cleanup_free_ char *bundle = realpath(c->cli->bundle, NULL);
 	struct state *s = &c->state;
 	const struct sbx_plan *p = c->plan;
+	int r;
 
 	if (!bundle)
 		return err_errno(e, "bundle '%s'", c->cli->bundle);
+	r = cg_probe(&c->host, e);
+	if (r < 0)
+		return r;
 	s->bundle = arena_strdup(s->arena, bundle);
 	s->created = now_text(s->arena);
 	s->owner = owner_name(s->arena);
-	s->group = p->cgroup_path ?: arena_printf(s->arena, GROUP_OF_ALL "/%s", s->id);
+	s->group = p->cgroup_path ?: default_group(c);
 	if (!s->bundle || !s->created || !s->owner || !s->group)
 		return err_set(e, ENOMEM, "state: out of memory");
 	s->is_attached = c->is_foreground;

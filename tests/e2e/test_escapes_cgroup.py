@@ -144,7 +144,7 @@ def limit_that_cannot_be_kept_stops_the_start_and_leaves_nothing():
 
 def group_is_where_cgroups_path_says_and_nowhere_else():
     b = Bundle("place")
-    b.config["linux"]["cgroupsPath"] = f"/above-{os.getpid()}-x/one"
+    b.config["linux"]["cgroupsPath"] = f"above-{os.getpid()}-x/one"
     p = b.start("trap 'exit 0' TERM; echo up; busybox sleep 60 & wait")
     equal(p.stdout.readline(), "up\n")
     places = groups()

@@ -214,7 +214,7 @@ START_TEST(absolute_path_in_a_session_is_below_the_root)
 	pid_t pid;
 
 	if (cg_host_mode(host) == CG_HYBRID)
-		TEST_SKIP("hybrid: all paths are below our own group");
+		TEST_SKIP("hybrid: the roots of the hierarchies are not for tests");
 	pid = fork();
 	if (pid == 0)
 		_exit(in_a_session(top));
