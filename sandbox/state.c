@@ -107,7 +107,9 @@ int state_find(const char *root, const char *id, bool is_locked, struct state *s
 	if (r < 0)
 		return r;
 	top = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (top < 0 && errno != ENOENT)
+	if (top < 0 && errno == ENOENT)
+		return err_set(e, ENOENT, "container '%s' does not exist", id);
+	if (top < 0)
 		return err_errno(e, "state: open '%s'", root);
 	do {
 		fd_close(&dir);
