@@ -32,8 +32,8 @@ static int finish_fs(struct oci *o, struct sbx_mount *m, const struct node *moun
 
 	if (r < 0)
 		return r;
-	/* A new file system has no submounts. */
-	m->attr_set |= m->rattr_set;
+	/* A new file system has no submounts: what is said of it alone comes on top. */
+	m->attr_set |= m->rattr_set & ~m->attr_clr;
 	m->rattr_set = m->rattr_clr = 0;
 	/* Others may be mounted in it, and devices made. */
 	if (m->attr_set & MOUNT_ATTR_RDONLY && str_is(m->type, "tmpfs")) {

@@ -49,6 +49,7 @@ static const struct {
 	  .late_readonly = true,
 	  .copies_up = true,
 	  .keeps_mode = true}										},
+	{TMPFS "\"options\": [\"rro\", \"rw\"]",				 {.keeps_mode = true}	     },
 	{TMPFS "\"options\": [\"size=1k,mode=700\"]",			      {.data = "size=1k,mode=700"}},
 	{"\"type\": \"proc\", \"options\": [\"rro\", \"hidepid=2\"]",
 	 {.attr_set = MOUNT_ATTR_RDONLY, .data = "hidepid=2"}						     },
