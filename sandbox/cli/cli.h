@@ -83,6 +83,9 @@ struct cli {
 	bool wants_stats;	      /* events */
 	uint64_t interval_us;	      /* events; 0 is 5 s */
 	bool wants_rootless_spec;     /* spec */
+	struct sbx_wish wish;	      /* exec */
+	const char *process_file;     /* exec */
+	bool ignore_paused;	      /* exec */
 };
 
 #define CLI_ROOT "/run/sandbox"
@@ -116,6 +119,8 @@ int cli_check_global(const struct cli *c, struct err *e);
 
 cli_command cmd_create, cmd_start, cmd_state, cmd_kill, cmd_delete;
 extern const struct opt create_opts[], start_opts[], state_opts[], kill_opts[], delete_opts[];
+cli_command cmd_exec, cmd_ps;
+extern const struct opt exec_opts[], ps_opts[];
 cli_command cmd_run, cmd_spec, cmd_policy, cmd_features, cmd_doctor, cmd_list, cmd_pause,
 	cmd_resume, cmd_events, cmd_update, cmd_help, cmd_completion;
 extern const struct opt run_opts[], spec_opts[], policy_opts[], features_opts[], doctor_opts[],

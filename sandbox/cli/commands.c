@@ -45,6 +45,20 @@ const struct command cli_commands[] = {
 			 "ended it.",
 	},
 	{
+		.name = "exec", .opts = exec_opts, .run = cmd_exec,
+		.help = "start a further process in a container",
+		.about = "It gets what the container's own process got, but for what is said here; *--cap* adds "
+			 "to the bounding, permitted and effective sets alone. The exit status is that of the "
+			 "process, or 128 and the number of the signal that ended it; 255 if it could not be "
+			 "started.",
+	},
+	{
+		.name = "ps", .opts = ps_opts, .run = cmd_ps,
+		.help = "list the processes of a container",
+		.about = "The table is what the host's ps(1) prints of them, with *-ef* or the options given "
+			 "after ID.",
+	},
+	{
 		.name = "list", .opts = list_opts, .run = cmd_list,
 		.help = "list containers and their status",
 		.about = "These are the containers of *--root*; other users' are not shown.",

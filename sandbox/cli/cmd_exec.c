@@ -1,0 +1,213 @@
+/* sandbox exec: a further process in a container. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sock.h"
+#include "sandbox/cli/cli.h"
+#include "sandbox/cli/target.h"
+#include "sandbox/console.h"
+
+#define EXEC_FAILED	255	   /* as runc has it: any other status is the process's */
+#define CONFIG_BYTES	(1u << 20) /* of config.json and of --process */
+#define FIRST_PRESERVED 3
+
+const struct opt exec_opts[] = {
+	{"process",	    'p',	 OPT_TEXT,		   offsetof(struct cli, process_file),      "FILE",
+	 "the process as JSON; what it lacks is the container's"													  },
+	{"env",		'e',	     OPT_LIST,	       offsetof(struct cli, wish.env),	       "NAME=VALUE",
+	 "set a variable; may be repeated"																},
+	{"cwd",		0,	   OPT_TEXT,	     offsetof(struct cli, wish.cwd),	     "DIR",					    "working directory inside"},
+	{"user",		 'u',      OPT_TEXT,		offsetof(struct cli, wish.user),	 "UID[:GID]",
+	 "numbers; names are not looked up"															       },
+	{"additional-gids", 'g',	 OPT_LIST,		   offsetof(struct cli, wish.groups),	      "GID",
+	 "a supplementary group more; may be repeated"														    },
+	{"cap",		'c',	     OPT_LIST,	       offsetof(struct cli, wish.caps),		"CAP_NAME",
+	 "a capability more; may be repeated"															     },
+	{"tty",		't',	     OPT_FLAG,	       offsetof(struct cli, wish.terminal),	    NULL,					  "a terminal of its own"	 },
+	{"detach",	   'd',	OPT_FLAG,		  offsetof(struct cli, is_detached),	     NULL,
+	 "do not wait for its end"																	},
+	{"pid-file",	     0,	OPT_TEXT,		  offsetof(struct cli, pid_file),	  "FILE",					  "write its pid"		 },
+	{"console-socket",  0,	      OPT_TEXT,		offsetof(struct cli, console_socket),    "PATH",
+	 "send its terminal's master there; with --detach"														},
+	{"preserve-fds",	 0,	    OPT_COUNT,	       offsetof(struct cli, preserve_fds),	   "N",
+	 "keep descriptors 3 .. 3+N-1 open"															       },
+	{"process-label",	  0,	     OPT_TEXT,	       offsetof(struct cli, wish.label),	 "LABEL",					  "SELinux label"		 },
+	{"apparmor",	     0,	OPT_TEXT,		  offsetof(struct cli, wish.apparmor),     "PROFILE",
+	 "AppArmor profile"																	       },
+	{"no-new-privs",	 0,	    OPT_FLAG,	      offsetof(struct cli, wish.no_new_privs), NULL,
+	 "it can gain no privileges by executing"															 },
+	{"ignore-paused",	  0,	     OPT_FLAG,	       offsetof(struct cli, ignore_paused),	    NULL,
+	 "even if the container is paused: it waits for the thaw"													 },
+	{"cgroup",	   0,	      OPT_REFUSED,	   0,		      "PATH",	      "a process is limited as its container is"},
+	OPT_ROW_ID,
+	{"COMMAND",		    0, OPT_REST, offsetof(struct cli,	      wish.argv),		  NULL,					NULL			    },
+	OPT_ROW_END,
+};
+
+/* What one exec holds; exec_end() gives it back. */
+struct exec {
+	struct target target;
+	struct sbx_plan *plan;
+	struct sbx_place place;
+	struct sbx_proc proc;
+	int terminal; /* our end of place.console, in the foreground */
+	int master;
+	int signals;
+};
+
+/* Whether a process can come into it now. */
+static int check_status(const struct cli *c, const struct target *t, struct err *e)
+{
+	bool is_fine = t->status == STATE_CREATED || t->status == STATE_RUNNING ||
+		       (t->status == STATE_PAUSED && c->ignore_paused);
+
+	if (t->status == STATE_PAUSED && !is_fine)
+		return err_set(e, EBUSY, "cannot exec in a paused container (use --ignore-paused)");
+	if (!is_fine || t->init.pid < 0)
+		return err_set(e, ESRCH, "cannot exec in a container that is %s",
+			       state_status_name(t->init.pid < 0 ? STATE_STOPPED : t->status));
+	return 0;
+}
+
+/* Words as runc has them. */
+static int check_terminal(const struct cli *c, const struct sbx_plan *p, struct err *e)
+{
+	if (c->is_detached && p->terminal.is_wanted && !c->console_socket)
+		return err_set(e, EINVAL,
+			       "cannot allocate tty if we will detach without setting "
+			       "--console-socket");
+	if (c->console_socket && !(c->is_detached && p->terminal.is_wanted))
+		return err_set(e, EINVAL,
+			       "cannot use --console-socket if we will not detach or "
+			       "allocate tty");
+	return 0;
+}
+
+static int make_plan(struct cli *c, struct exec *x, struct err *e)
+{
+	_cleanup_free_ char *config = malloc(CONFIG_BYTES), *process = NULL;
+	int r = config ? 0 : err_set(e, ENOMEM, "out of memory");
+
+	if (r == 0)
+		r = file_read(x->target.state.dir, STATE_FILE_CONFIG, config, CONFIG_BYTES, e);
+	if (r == 0 && c->process_file) {
+		process = malloc(CONFIG_BYTES);
+		r = process ? file_read(AT_FDCWD, c->process_file, process, CONFIG_BYTES, e)
+			    : err_set(e, ENOMEM, "out of memory");
+		if (r < 0)
+			return err_wrap(e, "--process");
+		c->wish.process = process;
+	}
+	if (r == 0)
+		r = sbx_plan_for_exec(config, x->target.state.bundle, &c->wish, &x->plan, e);
+	c->wish.process = NULL;
+	return r < 0 ? r : check_terminal(c, x->plan, e);
+}
+
+static int choose_descriptors(const struct cli *c, struct sbx_place *place, struct err *e)
+{
+	if (c->preserve_fds > SBX_STDIO_MAX - FIRST_PRESERVED)
+		return err_set(e, EINVAL, "--preserve-fds: more than %d",
+			       SBX_STDIO_MAX - FIRST_PRESERVED);
+	place->n_fds = FIRST_PRESERVED + (int)c->preserve_fds;
+	for (int fd = 0; fd < place->n_fds; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			return err_errno(e, "--preserve-fds: descriptor %d", fd);
+		place->fds[fd] = fd;
+	}
+	return 0;
+}
+
+static int open_terminal(const struct cli *c, struct exec *x, struct err *e)
+{
+	if (!x->plan->terminal.is_wanted)
+		return 0;
+	return c->console_socket ? console_connect(c->console_socket, &x->place.console, e)
+				 : sock_pair(SOCK_STREAM, &x->terminal, &x->place.console, e);
+}
+
+static int write_pid(const struct cli *c, const struct exec *x, struct err *e)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", (int)x->proc.pid), r;
+
+	r = c->pid_file ? file_replace(AT_FDCWD, c->pid_file, text, (size_t)n, 0644, e) : 0;
+	return r < 0 ? err_wrap(e, "--pid-file") : 0;
+}
+
+static int start(struct cli *c, struct exec *x, struct err *e)
+{
+	/* Before anything is opened: what stands at 3 must be our starter's. */
+	int r = choose_descriptors(c, &x->place, e);
+
+	if (r == 0)
+		r = target_open(c, &x->target, e);
+	if (r == 0)
+		r = check_status(c, &x->target, e);
+	if (r == 0)
+		r = make_plan(c, x, e);
+	if (r == 0)
+		r = open_terminal(c, x, e);
+	if (r == 0 && !c->is_detached)
+		r = attend_signals(&x->signals, e);
+	if (r < 0)
+		return r;
+	x->place.group = &x->target.group;
+	r = sbx_exec(x->plan, &x->place, &x->target.init, &x->proc, e);
+	fd_close(&x->place.console);
+	if (r < 0)
+		return err_wrap(e, "exec failed");
+	if (x->terminal >= 0)
+		r = console_receive(x->terminal, &x->master, e);
+	return r < 0 ? r : write_pid(c, x, e);
+}
+
+static void exec_end(struct exec *x, bool has_failed)
+{
+	if (has_failed && x->proc.pidfd >= 0) {
+		/* It is our child, so the pidfd is still its. */
+		(void)pidfd_send_signal(x->proc.pidfd, SIGKILL, NULL, 0);
+		(void)waitid(P_PIDFD, (id_t)x->proc.pidfd, NULL, WEXITED);
+	}
+	sbx_proc_close(&x->proc);
+	target_close(&x->target);
+	sbx_plan_free(x->plan);
+	fd_close(&x->place.console);
+	fd_close(&x->terminal);
+	fd_close(&x->master);
+	fd_close(&x->signals);
+}
+
+int cmd_exec(struct cli *c, struct err *e)
+{
+	struct exec x = {
+		.target = TARGET_INIT,
+		.place = {.net_ns = -1, .console = -1},
+		.proc = {.pid = -1,    .pidfd = -1  },
+		.terminal = -1,
+		.master = -1,
+		.signals = -1,
+	};
+	int status = 0, r = cli_seal(c, e);
+
+	if (r == 0)
+		r = start(c, &x, e);
+	if (r == 0 && !c->is_detached)
+		r = attend(&x.proc, x.signals, &x.master, &status, e);
+	exec_end(&x, r < 0);
+	if (r == 0)
+		return status;
+	cli_report(c, e);
+	return EXEC_FAILED;
+}
