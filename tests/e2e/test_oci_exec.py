@@ -202,7 +202,8 @@ def detached_it_is_left_alone_and_its_pid_written():
 def signals_are_passed_on():
     with standing() as name:
         p = subprocess.Popen([SANDBOX, "--root", STATE, "exec", name, *python(
-            "import os, signal, sys\nfor s in (1, 2, 10, 15, 36):\n signal.signal(s, lambda n, _: os.write(1, b'%d\\n' % n)"
+            "import os, signal, sys\nfor s in (1, 2, 10, 15, 36):\n"
+            " signal.signal(s, lambda n, _: os.write(1, b'%d\\n' % n)"
             " if n != 15 else sys.exit(9))\nprint('ready', flush=True)\nwhile True: signal.pause()")],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         equal(p.stdout.readline(), "ready\n")
@@ -361,7 +362,8 @@ def terminal_of_exec_is_relayed():
 def modes_are_restored_however_it_ends():
     with standing() as name:
         for number, status in ((signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)):
-            with Terminal("exec", "-t", name, *python("import signal; print('ready', flush=True); signal.pause()")) as t:
+            code = "import signal; print('ready', flush=True); signal.pause()"
+            with Terminal("exec", "-t", name, *python(code)) as t:
                 t.expect("ready")
                 wait_for(lambda: not termios.tcgetattr(t.slave)[3] & termios.ECHO, "raw mode")
                 t.p.send_signal(number)
