@@ -283,6 +283,12 @@ static int step_tune(struct child *c, struct err *e)
 	return sbx_tune_self(&c->plan->tune, e);
 }
 
+/* Who waits at the gate tells create, not start, that there is no such program: engines ask for it there. */
+static int step_find(struct child *c, struct err *e)
+{
+	return c->gate.start < 0 ? 0 : child_find(c->plan, e);
+}
+
 static int step_labels(struct child *c, struct err *e)
 {
 	return lsm_apply(c->plan, &c->labels, e);
@@ -360,6 +366,7 @@ static const struct {
 	{"host name",	      step_names,	  CLONE_NEWUTS,	true },
 	{"home",		 step_home,	    CLONE_NEWNS,	 false},
 	{"working directory",   step_cwd,		0,		   false},
+	{"execute",		    step_find,	       0,		  false},
 	{"tune",		 step_tune,	    0,	       false},
 	{"labels",		   step_labels,	0,		   false},
 	{"drop",		 step_drop,	    0,	       false},

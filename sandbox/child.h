@@ -102,6 +102,12 @@ int child_tell(int sync, const struct child_report *rep, struct err *e);
 int child_wait_start(const struct sbx_gate *gate, struct err *e);
 void child_answer(const struct sbx_gate *gate, const struct err *e);
 
+/*
+ * Look whether child_execute() will find the program, in the same words if not; not for one below the working directory,
+ * which only the container's user may be able to enter. It may fail later all the same.
+ */
+int child_find(const struct sbx_plan *p, struct err *e);
+
 /* execve() of the plan's program along the plan's PATH. Returns only to fail. */
 int child_execute(const struct sbx_plan *p, struct err *e);
 
