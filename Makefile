@@ -61,7 +61,8 @@ all: $(PROGRAMS) $(GUEST)
 # Without dynamic linker, which would be a fifth of a start (docs/BENCH.md). Sanitizers need it.
 $(B)/bin/sandbox: $(call obj,sandbox/cli/main.c $(CLI) $(SANDBOX) $(POLICY) $(BASE))
 $(B)/bin/sandbox: LIBS = $(shell pkg-config --static --libs libseccomp libcap jansson libcrypto libnl-route-3.0 2>/dev/null) -lm
-$(B)/bin/sandbox: LINK := $(if $(SAN),-pie,-static-pie)
+# (Of libnl and its look-ups of names, which we never call, the linker would warn.)
+$(B)/bin/sandbox: LINK := $(if $(SAN),-pie,-static-pie -Wl,--no-warnings)
 $(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
 $(B)/bin/runtimed: LIBS += $(DAEMON_LIBS)
 $(B)/bin/fnctl: $(call obj,$(FNCTL) $(addprefix runtimed/,outcome.c imgmount.c) \
