@@ -43,7 +43,7 @@ GUEST := build/guest/_guest.so
 TESTLIB := $(wildcard tests/lib/*.c tests/fuzz/fuzz_*.c)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
-LIBS = $(shell pkg-config --libs libseccomp libcap jansson inih libcrypto libnl-route-3.0 2>/dev/null) -lm
+LIBS = $(shell pkg-config --libs libseccomp libcap jansson inih libcrypto libnl-route-3.0 libmd 2>/dev/null) -lm
 DAEMON_LIBS = $(shell pkg-config --libs libuv sqlite3 libarchive 2>/dev/null)
 CORE_OBJ := $(call obj,$(SANDBOX) $(IMAGES) $(POLICY) $(BASE))
 DAEMON_OBJ := $(call obj,$(DAEMON)) $(patsubst /usr/share/llhttp/%.c,$(B)/obj/llhttp/%.o,$(LLHTTP))
@@ -60,7 +60,8 @@ all: $(PROGRAMS) $(GUEST)
 
 # Without dynamic linker, which would be a fifth of a start (docs/BENCH.md). Sanitizers need it.
 $(B)/bin/sandbox: $(call obj,sandbox/cli/main.c $(CLI) $(SANDBOX) $(POLICY) $(BASE))
-$(B)/bin/sandbox: LIBS = $(shell pkg-config --static --libs libseccomp libcap jansson libcrypto libnl-route-3.0 2>/dev/null) -lm
+$(B)/bin/sandbox: LIBS = $(shell pkg-config --static --libs libseccomp libcap jansson \
+	libnl-route-3.0 libmd 2>/dev/null) -lm
 # (Of libnl and its look-ups of names, which we never call, the linker would warn.)
 $(B)/bin/sandbox: LINK := $(if $(SAN),-pie,-static-pie -Wl,--no-warnings)
 $(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
