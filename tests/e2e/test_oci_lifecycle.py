@@ -201,9 +201,22 @@ def later_edits_of_the_bundle_have_no_effect():
     equal((os.listdir(c.out), read(c.out, "ran")), (["ran"], "first"))
 
 
-def program_that_is_not_there_fails_start():
+def program_that_is_not_there_fails_create():
+    for name, why in (("/nonexistent", "no such file or directory"), ("nonexistent", "executable file not found in $PATH"),
+                      ("/tmp", "permission denied")):
+        c = Container()
+        c.config["process"]["args"] = [name]
+        c.write()
+        c.refused(why, "create", "--bundle", c.bundle)
+        nothing_left(c)
+
+
+def program_without_its_interpreter_fails_start():
     c = Container()
-    c.config["process"]["args"] = ["/nonexistent"]
+    with open(os.path.join(c.out, "script"), "w", encoding="ascii") as f:
+        f.write("#!/nonexistent\n")
+        os.fchmod(f.fileno(), 0o755)
+    c.config["process"]["args"] = ["/out/script"]
     c.write()
     c.create()
     c.refused("no such file or directory", "start")
@@ -654,7 +667,7 @@ TESTS = [
     state_is_as_the_specification_shows_it,
     wrong_state_is_an_error_without_effect,
     later_edits_of_the_bundle_have_no_effect,
-    program_that_is_not_there_fails_start,
+    program_that_is_not_there_fails_create, program_without_its_interpreter_fails_start,
     created_container_is_deleted_without_force,
     running_container_is_deleted_with_force,
     signals_are_taken_by_any_of_their_names,
