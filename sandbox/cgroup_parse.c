@@ -78,7 +78,8 @@ bool cg_flat_value(const char *text, const char *key, uint64_t *ret)
 /* ---- /proc/self/cgroup ---- */
 
 struct own {
-	const char *path[CG_HIERARCHIES]; /* borrowed from the text; NULL = not listed */
+	const char *path[CG_HIERARCHIES];     /* borrowed from the text; NULL = not listed */
+	const char *together[CG_HIERARCHIES]; /* all controllers of that hierarchy: "cpu,cpuacct" */
 };
 
 /* "4:memory:/a/b", "5:cpu,cpuacct:/", "0::/a" */
@@ -94,8 +95,19 @@ static void parse_own_line(char *line, struct own *own)
 	if (*controllers == '\0')
 		own->path[CG_CORE] = path;
 	for (int h = CG_CORE + 1; h < CG_HIERARCHIES; h++)
-		if (cg_has_word(controllers, ',', names[h].v1))
+		if (cg_has_word(controllers, ',', names[h].v1)) {
 			own->path[h] = path;
+			own->together[h] = controllers;
+		}
+}
+
+static void parse_own(char *self_cgroup, struct own *own)
+{
+	char *save;
+
+	for (char *line = strtok_r(self_cgroup, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		parse_own_line(line, own);
 }
 
 /* ---- /proc/self/mountinfo ---- */
@@ -196,8 +208,7 @@ int cg_layout_parse(char *mountinfo, char *self_cgroup, struct cg_layout *ret, s
 	struct mount m;
 	char *line, *save;
 
-	for (line = strtok_r(self_cgroup, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		parse_own_line(line, &own);
+	parse_own(self_cgroup, &own);
 	for (line = strtok_r(mountinfo, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (parse_mount(line, &m))
 			use_mount(&m, &own, &layout);
@@ -209,6 +220,43 @@ int cg_layout_parse(char *mountinfo, char *self_cgroup, struct cg_layout *ret, s
 			own.path[CG_CORE] ? "" : " (this kernel has no cgroup v2)");
 	*ret = layout;
 	return 0;
+}
+
+/* ---- the usual places ---- */
+
+#define USUAL_TOP "/sys/fs/cgroup"
+
+static bool usual_dir(enum cg_hierarchy h, const struct own *own,
+		      bool (*is_top)(const char *, bool), char top[PATH_MAX])
+{
+	if (h != CG_CORE)
+		return snprintf(top, PATH_MAX, USUAL_TOP "/%s", own->together[h]) < PATH_MAX &&
+		       is_top(top, false);
+	(void)str_copy(top, PATH_MAX, USUAL_TOP);
+	if (is_top(top, true))
+		return true;
+	(void)str_copy(top, PATH_MAX, USUAL_TOP "/unified");
+	return is_top(top, true);
+}
+
+bool cg_layout_usual(char *self_cgroup, bool (*is_top)(const char *dir, bool is_v2),
+		     struct cg_layout *ret)
+{
+	struct cg_layout layout = {0};
+	struct own own = {.path = {NULL}};
+
+	parse_own(self_cgroup, &own);
+	for (int h = CG_CORE; h < CG_HIERARCHIES; h++) {
+		struct mount m = {.root = (char[]){"/"}, .point = layout.top[h]};
+
+		if (!own.path[h] && h != CG_CORE)
+			continue;
+		if (!own.path[h] || !usual_dir(h, &own, is_top, layout.top[h]) ||
+		    !place(&m, own.path[h], layout.path[h]))
+			return false;
+	}
+	*ret = layout;
+	return true;
 }
 
 int cg_layout_resolve(struct cg_layout *layout, const char *controllers, struct err *e)

@@ -32,6 +32,14 @@ const char *cg_v2_name(enum cg_hierarchy h);
 int cg_layout_parse(char *mountinfo, char *self_cgroup, struct cg_layout *ret, struct err *e);
 
 /*
+ * The same without mountinfo, which takes longer to read the more mounts there are: if every hierarchy that
+ * we are in is mounted whole where distributions mount it, /sys/fs/cgroup or below by the name of its controllers.
+ * is_top says whether dir is the top of such a hierarchy. False if not: then cg_layout_parse() must look.
+ */
+bool cg_layout_usual(char *self_cgroup, bool (*is_top)(const char *dir, bool is_v2),
+		     struct cg_layout *ret);
+
+/*
  * Give each controller that is on no v1 mount the path of the core, if `controllers` (the
  * cgroup.controllers of our own group there) has it; else -ENOTSUP naming all required ones that are missing,
  * and the layout is of no use any more.

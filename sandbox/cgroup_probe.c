@@ -1,7 +1,10 @@
 /* The one look at the host: where each hierarchy is mounted, and our own group in it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -36,7 +39,28 @@ static int read_proc(const char *path, struct buf *text, struct err *e)
 	return buf_failed(text) ? err_set(e, ENOMEM, "cgroups: read '%s': out of memory", path) : 0;
 }
 
-static int read_layout(struct cg_layout *ret, struct err *e)
+/* The kernel gives the top of each hierarchy the inode number 1; a part of one, mounted alone, has another. */
+static bool is_top(const char *dir, bool is_v2)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return statfs(dir, &fs) == 0 &&
+	       fs.f_type == (is_v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC) &&
+	       stat(dir, &st) == 0 && st.st_ino == 1;
+}
+
+/* In a namespace of its own, a path of /proc/self/cgroup begins elsewhere than a mount made outside. */
+#define CGROUP_INIT_NS_INO 0xEFFFFFFB /* include/linux/proc_ns.h, fixed since 4.6 */
+
+static bool is_in_first_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/cgroup", &st) == 0 && st.st_ino == CGROUP_INIT_NS_INO;
+}
+
+static int search_layout(struct cg_layout *ret, struct err *e)
 {
 	_cleanup_buf_ struct buf mounts, own;
 	int r;
@@ -49,6 +73,20 @@ static int read_layout(struct cg_layout *ret, struct err *e)
 	if (r == 0)
 		r = cg_layout_parse(mounts.data, own.data, ret, e);
 	return r;
+}
+
+static int read_layout(struct cg_layout *ret, struct err *e)
+{
+	_cleanup_buf_ struct buf own;
+	int r;
+
+	buf_init(&own, PROC_TEXT_MAX);
+	r = read_proc("/proc/self/cgroup", &own, e);
+	if (r < 0)
+		return r;
+	if (is_in_first_namespace() && cg_layout_usual(own.data, is_top, ret))
+		return 0;
+	return search_layout(ret, e);
 }
 
 /* What our own v2 group may give to its children, as one line. */

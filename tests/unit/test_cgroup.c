@@ -132,6 +132,49 @@ START_TEST(unusable_host_is_refused_naming_what_is_missing)
 }
 END_TEST
 
+/* Which directories are tops; v2 is in front. */
+static const char *const *usual_tops;
+
+static bool is_top(const char *dir, bool is_v2)
+{
+	for (const char *const *top = usual_tops; *top; top++)
+		if (str_is(dir, *top))
+			return is_v2 == (top == usual_tops);
+	return false;
+}
+
+static const struct {
+	const char *own;
+	const char *tops[5];
+	const char *core, *memory, *cpu; /* core NULL: not the usual places */
+} usual[] = {
+	{"0::/a\n",			      {"/sys/fs/cgroup"},			"/sys/fs/cgroup/a", "",			""  },
+	{"5:memory:/m\n3:cpu,cpuacct:/\n0::/\n",
+	 {"/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu,cpuacct"},
+	 "/sys/fs/cgroup/unified",									      "/sys/fs/cgroup/memory/m",
+	 "/sys/fs/cgroup/cpu,cpuacct"													  },
+	{"5:memory:/m\n0::/\n",			{"/sys/fs/cgroup/unified"},		    NULL,		  NULL,			NULL},
+	{"5:memory:/m\n0::/\n",			{"/elsewhere", "/sys/fs/cgroup/memory"},	 NULL,	       NULL,			     NULL},
+	{"0::/../a\n",			   {"/sys/fs/cgroup"},			   NULL,		 NULL,		       NULL},
+	{"",				     {"/sys/fs/cgroup"},			 NULL,	       NULL,			     NULL},
+};
+
+START_TEST(own_group_is_found_in_the_usual_places)
+{
+	static struct cg_layout layout;
+	char own[512];
+
+	usual_tops = usual[_i].tops;
+	ck_assert(str_copy(own, sizeof(own), usual[_i].own));
+	ck_assert_int_eq(cg_layout_usual(own, is_top, &layout), usual[_i].core != NULL);
+	if (!usual[_i].core)
+		return;
+	ck_assert_str_eq(layout.path[CG_CORE], usual[_i].core);
+	ck_assert_str_eq(layout.path[CG_MEMORY], usual[_i].memory);
+	ck_assert_str_eq(layout.path[CG_CPU], usual[_i].cpu);
+}
+END_TEST
+
 static const char cpu_stat[] = "usage_usec 2345678\nuser_usec 2000000\nsystem_usec 345678\n"
 			       "nr_periods 21\nnr_throttled 20\nthrottled_usec 1900000\n";
 static const char memory_events[] = "low 0\nhigh 0\nmax 17\noom 2\noom_kill 1\noom_group_kill 0\n";
@@ -181,6 +224,7 @@ static Suite *suite(void)
 	TCase *t = tcase_create("parse");
 
 	tcase_add_loop_test(t, own_group_is_found, 0, ARRAY_SIZE(good));
+	tcase_add_loop_test(t, own_group_is_found_in_the_usual_places, 0, ARRAY_SIZE(usual));
 	tcase_add_loop_test(t, unusable_host_is_refused_naming_what_is_missing, 0, ARRAY_SIZE(bad));
 	tcase_add_loop_test(t, value_of_a_key_is_the_whole_word, 0, ARRAY_SIZE(values));
 	tcase_add_test(t, word_is_not_part_of_another);
