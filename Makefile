@@ -122,7 +122,7 @@ $(B)/tap/priv/%.tap: $(B)/tests/priv/% $(B)/tests/probe | $(PROGRAMS)
 $(B)/tap/e2e/%.tap: tests/e2e/% $(PROGRAMS) $(GUEST) $(B)/tools/bench_load \
 		tools/daemon.py $(wildcard tests/e2e/lib.py tests/e2e/functions/*/*.py) | image
 	@BIN=$(CURDIR)/$(B)/bin tools/tap-run $@ $<
-$(B)/tap/unified.tap: $(PROGRAMS) $(PRIV) $(B)/tests/probe tools/uml-run
+$(B)/tap/unified.tap: $(PROGRAMS) $(PRIV) $(B)/tests/probe tools/uml-run tests/e2e/test_oci_lifecycle.py
 	@tools/tap-run $@ tools/uml-run $(B)
 UNIT_TAP := $(patsubst $(B)/tests/%,$(B)/tap/%.tap,$(UNIT))
 PRIV_TAP := $(patsubst $(B)/tests/%,$(B)/tap/%.tap,$(PRIV))

@@ -125,7 +125,9 @@ static int take_groups(struct state *s, const struct node *top, struct err *e)
 	s->paths = arena_get(s->arena, sizeof(*s->paths));
 	if (!s->paths)
 		return err_set(e, ENOMEM, "state: out of memory");
-	r = node_u32(&depth, 1, GROUP_DEPTH_MAX, &s->paths->depth, e);
+	r = node_need(&depth, e);
+	if (r == 0)
+		r = node_u32(&depth, 1, GROUP_DEPTH_MAX, &s->paths->depth, e);
 	json_object_foreach((json_t *)paths.json, key, value)
 	{
 		struct node n = node_get(&paths, key);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3.11
-"""create, start, state, kill, delete and run: the life of a container, its hooks, and what is left of one that was cut off.
+"""create, start, state, kill, delete, run: the life of a container, its hooks, what is left of one that was cut off.
 
 Needs root. The root file system is the host's /usr, bound read-only, so this runs on any kernel that boots the host's
 files. Containers have names of this test's own, state in a directory of its own.
@@ -498,7 +498,7 @@ PTRACE_TRACEME, PTRACE_SYSCALL = 0, 24
 
 
 def traced(words, stop_at):
-    """Run a command of ours up to its system call number stop_at (entry or return), then SIGKILL. True: it got there."""
+    """Run a command up to its system call number stop_at (entry or return), then SIGKILL. True: it got there."""
     pid = os.fork()
     if pid == 0:
         null = os.open("/dev/null", os.O_RDWR)

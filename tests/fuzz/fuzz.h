@@ -15,6 +15,7 @@ int fuzz_oci(const uint8_t *data, size_t size);
 int fuzz_policy(const uint8_t *data, size_t size);
 int fuzz_request(const uint8_t *data, size_t size);
 int fuzz_seccomp(const uint8_t *data, size_t size);
+int fuzz_state(const uint8_t *data, size_t size);
 int fuzz_unpack(const uint8_t *data, size_t size);
 int fuzz_user(const uint8_t *data, size_t size);
 
