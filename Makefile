@@ -120,7 +120,7 @@ $(B)/tap/unit/%.tap: $(B)/tests/unit/%
 $(B)/tap/priv/%.tap: $(B)/tests/priv/% $(B)/tests/probe | $(PROGRAMS)
 	@tools/tap-run $@ $<
 $(B)/tap/e2e/%.tap: tests/e2e/% $(PROGRAMS) $(GUEST) $(B)/tools/bench_load \
-		tools/daemon.py $(wildcard tests/e2e/lib.py tests/e2e/functions/*/*.py) | image
+		tools/daemon.py $(wildcard tests/e2e/lib.py tests/e2e/engines*.py tests/e2e/functions/*/*.py) | image
 	@BIN=$(CURDIR)/$(B)/bin tools/tap-run $@ $<
 $(B)/tap/unified.tap: $(PROGRAMS) $(PRIV) $(B)/tests/probe tools/uml-run tests/e2e/test_oci_lifecycle.py
 	@tools/tap-run $@ tools/uml-run $(B)

@@ -17,6 +17,7 @@ static const struct {
 	[CG_CPU]      = {"cpu",      "cpu"},
 	[CG_PIDS]     = {"pids",     "pids"},
 	[CG_DEVICES]  = {"devices",  NULL},
+	[CG_CPUACCT]  = {"cpuacct",  NULL},
 	[CG_CPUSET]   = {"cpuset",   "cpuset"},
 	[CG_BLKIO]    = {"blkio",    "io"},
 	[CG_HUGETLB]  = {"hugetlb",  "hugetlb"},

@@ -97,6 +97,9 @@ static int chain_begin(struct chain *c, struct cg_host *host, const char *path, 
 	c->tops = (struct cg)CG_INIT;
 	c->host = host;
 	c->set = CG_SET_REQUIRED | needed;
+	if (cg_is_in(&host->own,
+		     CG_CPUACCT)) /* else engines' metrics show the CPU time of our starter */
+		c->set |= CG_BIT(CG_CPUACCT);
 	/* On v2 a hierarchy more costs nothing to join, and later changes of limits can count on it. */
 	for (int h = CG_REQUIRED; cg_host_mode(host) == CG_UNIFIED && h < CG_HIERARCHIES; h++)
 		if (cg_is_v2(&host->own, h))

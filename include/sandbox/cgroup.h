@@ -54,6 +54,7 @@ enum cg_hierarchy {
 	CG_PIDS,
 	CG_REQUIRED,
 	CG_DEVICES = CG_REQUIRED,
+	CG_CPUACCT, /* v1 alone; no limits, engines read it */
 	CG_CPUSET,
 	CG_BLKIO, /* v2: io */
 	CG_HUGETLB,

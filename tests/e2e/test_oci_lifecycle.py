@@ -202,8 +202,8 @@ def later_edits_of_the_bundle_have_no_effect():
 
 
 def program_that_is_not_there_fails_create():
-    for name, why in (("/nonexistent", "no such file or directory"), ("nonexistent", "executable file not found in $PATH"),
-                      ("/tmp", "permission denied")):
+    for name, why in (("/nonexistent", "no such file or directory"), ("/tmp", "permission denied"),
+                      ("nonexistent", "executable file not found in $PATH")):
         c = Container()
         c.config["process"]["args"] = [name]
         c.write()

@@ -58,7 +58,8 @@ static const struct {
 		.mode = CG_HYBRID,
 		.path = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory/agent/7",
 			 "/sys/fs/cgroup/cpu,cpuacct",
-			 "/sys/fs/cgroup/pids", [CG_CPUSET] = "/sys/fs/cgroup/cpuset/other",
+			 "/sys/fs/cgroup/pids", [CG_CPUACCT] = "/sys/fs/cgroup/cpu,cpuacct",
+			 [CG_CPUSET] = "/sys/fs/cgroup/cpuset/other",
 			 [CG_HUGETLB] = "/sys/fs/cgroup/unified"},
 	 },
 	{
