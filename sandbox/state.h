@@ -144,13 +144,15 @@ int state_parse(const char *text, size_t n, struct state *s, struct err *e);
 int state_format(const struct state *s, struct buf *out, struct err *e);
 
 /*
- * The state as the specification shows it. For `state` and `list` in runc's layout (indented by two, pid 0
- * when stopped), for hooks compact. exit is NULL or what is known of it: members exitStatus and oomKilled.
+ * The state as the specification shows it, to be read as runc's: by people indented by two, in one line by those who
+ * read `list`, and with the specification's own members alone by hooks. But for hooks pid is 0 when there is no
+ * process. exit is NULL or what is known of it: members exitStatus and oomKilled.
  */
+enum state_layout { STATE_INDENTED, STATE_LINE, STATE_FOR_HOOK };
 struct state_view {
 	enum state_status status;
 	const struct state_exit *exit;
-	bool is_compact;
+	enum state_layout layout;
 };
 int state_show(const struct state *s, const struct state_view *view, struct buf *out,
 	       struct err *e);

@@ -291,17 +291,19 @@ static void show_for_hook(const struct state *s, enum state_status status, struc
 
 int state_show(const struct state *s, const struct state_view *view, struct buf *out, struct err *e)
 {
-	static const char line[] = "\n  ", deeper[] = "\n    ", next[] = ",\n  ", is[] = ": ";
 	bool has_process = view->status != STATE_STOPPED && view->status != STATE_CREATING;
+	bool is_line = view->layout == STATE_LINE;
+	const char *line = is_line ? "" : "\n  ", *deeper = is_line ? "" : "\n    ",
+		   *next = is_line ? "," : ",\n  ", *is = is_line ? ":" : ": ";
 
-	if (view->is_compact) {
+	if (view->layout == STATE_FOR_HOOK) {
 		show_for_hook(s, view->status, out);
 		return finish(out, e);
 	}
 	buf_puts(out, "{");
 	put_text(out, line, "ociVersion", is, s->oci_version);
 	put_text(out, next, "id", is, s->id);
-	buf_printf(out, ",%s\"pid\": %d", line, has_process ? (int)s->pid : 0);
+	buf_printf(out, "%s\"pid\"%s%d", next, is, has_process ? (int)s->pid : 0);
 	put_text(out, next, "status", is, state_status_name(view->status));
 	put_text(out, next, "bundle", is, s->bundle);
 	put_text(out, next, "rootfs", is, s->rootfs);
@@ -309,9 +311,9 @@ int state_show(const struct state *s, const struct state_view *view, struct buf 
 	put_annotations(s, line, deeper, is, out);
 	put_text(out, next, "owner", is, s->owner);
 	if (view->exit && view->exit->is_known)
-		buf_printf(out, ",%s\"exitStatus\": %d,%s\"oomKilled\": %s", line,
-			   view->exit->status, line, bool_text(view->exit->oom_killed));
-	buf_puts(out, "\n}");
+		buf_printf(out, "%s\"exitStatus\"%s%d%s\"oomKilled\"%s%s", next, is,
+			   view->exit->status, next, is, bool_text(view->exit->oom_killed));
+	buf_puts(out, is_line ? "}" : "\n}");
 	return finish(out, e);
 }
 

@@ -34,7 +34,7 @@ static void row_fini(struct row *row)
 /* STATE_E_GONE when it was deleted since its name was read. */
 static int load(const struct cli *c, const char *id, struct row *row, struct err *e)
 {
-	struct state_view view = {0};
+	struct state_view view = {.layout = STATE_LINE};
 	int r = state_find(c->root, id, false, &row->state, e);
 
 	if (r == -ENOENT)

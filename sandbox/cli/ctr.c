@@ -275,7 +275,7 @@ static int at_gate(struct ctr *c, struct err *e)
 
 static int at_listening(struct ctr *c, struct err *e)
 {
-	struct state_view view = {.status = STATE_CREATING, .is_compact = true};
+	struct state_view view = {.status = STATE_CREATING, .layout = STATE_FOR_HOOK};
 	_cleanup_buf_ struct buf text;
 	int r;
 

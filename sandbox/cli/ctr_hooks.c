@@ -24,7 +24,7 @@ static int open_file(int *ret, struct err *e)
 
 static int fill(const struct ctr *c, enum state_status status, int fd, struct err *e)
 {
-	struct state_view view = {.status = status, .is_compact = true};
+	struct state_view view = {.status = status, .layout = STATE_FOR_HOOK};
 	_cleanup_buf_ struct buf text;
 	int r;
 

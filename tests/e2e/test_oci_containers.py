@@ -116,6 +116,14 @@ def list_has_the_members_of_runc():
         assert line == [[c.id, str(row["pid"]), "running", row["bundle"], row["created"], "root"]], line
 
 
+def list_is_one_line_of_json():
+    with Container() as a, Container() as b:
+        text = sandbox("list", "-f", "json").stdout
+        assert text.count("\n") == 1 and text.endswith("]\n"), text
+        assert text.startswith('[{"ociVersion":"1.3.0","id":"'), text
+        assert {row["id"] for row in json.loads(text)} >= {a.id, b.id}, text
+
+
 def a_paused_container_does_nothing_until_resumed():
     with Container() as c:
         sandbox("pause", c.id)
@@ -229,6 +237,7 @@ def nothing_is_left_behind():
 
 TESTS = [
     list_has_the_members_of_runc,
+    list_is_one_line_of_json,
     a_paused_container_does_nothing_until_resumed,
     completion_knows_the_containers_of_the_root,
     what_is_not_there_is_neither_paused_nor_watched,
