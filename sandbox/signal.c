@@ -53,10 +53,10 @@ int sbx_signal_parse(const char *text, int *ret, struct err *e)
 {
 	struct err lost = ERR_INIT;
 	uint64_t number = 0;
-	int s = str_to_u64(text, 1, NSIG - 1, "signal", &number, &lost) == 0 ? (int)number
-									     : by_name(text);
+	bool is_number = str_to_u64(text, 0, NSIG - 1, "signal", &number, &lost) == 0;
+	int s = is_number ? (int)number : by_name(text);
 
-	if (s == 0)
+	if (s == 0 && !is_number)
 		return err_set(e, EINVAL, "unknown signal '%s'", text);
 	*ret = s;
 	return 0;
