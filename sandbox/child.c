@@ -231,8 +231,10 @@ static int step_hooks(struct child *c, struct err *e)
 	if (n == 0)
 		return 0;
 	r = child_pause(c->sync, CHILD_MOUNTED, -1, e);
+	if (r == 0 && fchdir(c->root.root) < 0)
+		r = err_errno(e, "chdir to the root");
 	return r < 0 ? r
-		     : hook_run_all(c->plan, SBX_HOOK_CREATE_CONTAINER, c->gate.creating, "/", e);
+		     : hook_run_all(c->plan, SBX_HOOK_CREATE_CONTAINER, c->gate.creating, ".", e);
 }
 
 static int step_make_cwd(struct child *c, struct err *e)

@@ -1,6 +1,7 @@
 /* Running hooks: see hook.h. */
 #include "sandbox/hook.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -58,7 +59,8 @@ static _Noreturn void become(const struct sbx_hook *h, int state, int said, cons
 	reset_signals();
 	/* A group of its own, to be killed as one. */
 	if (setpgid(0, 0) == 0 && lseek(state, 0, SEEK_SET) == 0 && dup2(state, 0) == 0 &&
-	    dup2(said, 1) == 1 && dup2(said, 2) == 2 && (chdir(dir) == 0 || chdir("/") == 0) &&
+	    dup2(said, 1) == 1 && dup2(said, 2) == 2 &&
+	    (chdir(dir) == 0 || (errno == ENOENT && chdir("/") == 0)) &&
 	    sys_close_range(3, ~0u, 0) == 0)
 		execve(h->path, (char **)h->argv, (char **)h->env);
 	why = strerrorname_np(errno) ?: "?";
@@ -147,12 +149,17 @@ static void add_words(struct running *h, struct err *e)
 		(void)snprintf(e->text + used, sizeof(e->text) - used, ", output: %s", h->words);
 }
 
+/* In the words of runc, whose users look for "signal: bad system call" when a filter was too strict. */
 static int judge(int status, struct err *e)
 {
+	const char *name;
+
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	return WIFEXITED(status) ? err_set(e, ECHILD, "exit status %d", WEXITSTATUS(status))
-				 : err_set(e, ECHILD, "ended by signal %d", WTERMSIG(status));
+	if (WIFEXITED(status))
+		return err_set(e, ECHILD, "exit status %d", WEXITSTATUS(status));
+	name = sigdescr_np(WTERMSIG(status)) ?: "unknown";
+	return err_set(e, ECHILD, "signal: %c%s", tolower((unsigned char)name[0]), name + 1);
 }
 
 static int run(const struct sbx_hook *h, int state, const char *dir, struct err *e)

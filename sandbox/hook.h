@@ -5,8 +5,9 @@
  * container's. So it is libc and raw calls alone, without allocation, and needs of a filter that is in force
  * already only what starting any program needs.
  *
- * A hook gets its configured environment and nothing of ours or the container's; the state JSON on stdin; a
- * working directory outside of the container's root (CVE-2024-0132), unless it is one that runs inside.
+ * A hook gets its configured environment and nothing of ours or the container's (CVE-2025-23266); the state JSON on
+ * stdin; the bundle as working directory. But createContainer hooks get the container's root, as runc gives it to
+ * them: they change it by relative paths, which from any other place would change the host.
  */
 #ifndef SANDBOX_HOOK_H
 #define SANDBOX_HOOK_H

@@ -181,8 +181,11 @@ def wrong_state_is_an_error_without_effect():
     c.refused("is not stopped: running", "delete")
     c.refused("unknown signal 'FLY'", "kill", after=["FLY"])
     equal(c.state()["status"], "running")
+    c.do("kill", after=["0"])
     c.do("kill", after=["SIGKILL"])
     c.wait_for("stopped")
+    c.refused("container not running", "kill", after=["0"])
+    c.do("kill", "--all", after=["0"])
     c.refused("cannot start a container that has stopped", "start")
     c.refused("container not running", "kill")
     c.refused("already exists", "create", "--bundle", c.bundle)
@@ -407,8 +410,8 @@ def hooks_run_in_order_with_the_state_on_stdin():
         assert '": "' not in next(row[1] for row in rows if row[0] == kind), "compact"
 
 
-def hooks_never_have_the_environment_nor_a_directory_of_the_container():
-    # CVE-2024-0132, CVE-2025-23266: what a hook loads or opens must not be the image's to choose.
+def hooks_never_have_the_environment_of_the_container():
+    # CVE-2024-0132, CVE-2025-23266: what a hook loads must not be the image's to choose.
     c = Container(change=lambda config: config["process"].update(
         env=["PATH=/usr/bin", "LD_PRELOAD=/out/evil.so", "INSIDE=1"], cwd="/out"))
     all_hooks(c, 'echo $KIND $(cat /proc/self/environ | tr "\\0" ",") $(readlink /proc/self/cwd) >>$LOG')
@@ -418,8 +421,28 @@ def hooks_never_have_the_environment_nor_a_directory_of_the_container():
     for line in read(c.out, "log").splitlines():
         kind, env, cwd = line.split(" ")
         log = "/out/log" if kind == "startContainer" else c.out + "/log"
-        equal(cwd, "/" if kind in ("createContainer", "startContainer") else c.bundle)
+        inside = {"createContainer": os.path.join(c.bundle, "rootfs"), "startContainer": "/"}
+        equal(cwd, inside.get(kind, c.bundle))
         equal(set(env.split(",")), {f"KIND={kind}", f"LOG={log}", f"PWD={cwd}", ""})  # PWD is the shell's
+
+
+def hook_of_the_namespaces_changes_the_root_by_relative_paths():
+    c = Container("print(open('/tmp/by-a-hook').read(), end='')")
+    with open(os.path.join(c.bundle, "file"), "w", encoding="ascii") as f:
+        f.write("by the hook")
+    set_hooks(c, createContainer=[hook(f": >./tmp/by-a-hook && mount --bind {c.bundle}/file ./tmp/by-a-hook")])
+    equal(c.run().stdout, "by the hook")
+    assert not os.path.exists("/tmp/by-a-hook")
+    nothing_left(c)
+
+
+def hook_killed_by_a_filter_is_told_in_words():
+    c = Container(change=lambda config: config["linux"].update(seccomp={
+        "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL"}]}))
+    set_hooks(c, startContainer=[{"path": "/usr/bin/mkdir", "args": ["mkdir", "/tmp/x"]}])
+    err = c.run().stderr
+    assert "error running hook: startContainer[0] '/usr/bin/mkdir': signal: bad system call" in err, err
 
 
 def hooks_of_creation_see_the_mounts_before_the_root_is_entered():
@@ -657,7 +680,7 @@ def binary_cannot_be_overwritten_through_proc():
 
 def nothing_is_left_behind():
     reap()
-    equal(os.listdir(STATE), [])
+    equal(os.listdir(STATE), [".cache"])  # of compiled filters
     equal(groups(), [])
     assert WORK not in read("/proc/self/mountinfo")
 
@@ -681,7 +704,9 @@ TESTS = [
     exit_status_is_recorded_though_nobody_waited,
     memory_kill_is_recorded_though_nobody_waited,
     hooks_run_in_order_with_the_state_on_stdin,
-    hooks_never_have_the_environment_nor_a_directory_of_the_container,
+    hooks_never_have_the_environment_of_the_container,
+    hook_of_the_namespaces_changes_the_root_by_relative_paths,
+    hook_killed_by_a_filter_is_told_in_words,
     hooks_of_creation_see_the_mounts_before_the_root_is_entered,
     hook_that_fails_stops_all_but_poststop,
     poststop_hooks_all_run_whatever_fails,
