@@ -215,7 +215,7 @@ class Engine:
                 raise AssertionError(f"{words}: not done after {timeout} s") from None
             done.status = process.returncode
         if status is not None:
-            assert done.status == status, f"{words}: exit status {done.status}: {done.stdout} {done.stderr}"
+            assert done.status == status, f"{' '.join(words)}: exit status {done.status}: {done.stdout} {done.stderr}"
         return done
 
 
@@ -260,7 +260,7 @@ def outcome(t, engine):
 
 
 def text_of(e):
-    return " / ".join(str(e).strip().splitlines())[:300]
+    return " / ".join(f"{type(e).__name__} {e}".split("\n"))[:300]
 
 
 def compare(tap, t, engines):
@@ -296,12 +296,12 @@ def nothing_is_left(tap, world, started):
         tap.line(True, "nothing is left")
 
 
-def can_run(kind, engine):
+def why_it_cannot(engine):
     try:
         engine.run("true")
         return None
     except AssertionError as e:
-        return text_of(e)
+        return str(e).strip().splitlines()[-1].strip()
     finally:
         engine.clean()
 
@@ -339,7 +339,7 @@ def main(kind):
     engines = {}
     for runtime in runtimes():
         engine, name = kind(world, runtime), os.path.basename(runtime)
-        why = name == "crun" and can_run(kind, engine)
+        why = name == "crun" and why_it_cannot(engine)
         if why:
             tap.line(True, "crun as a control", skip=why)
             engine.close()

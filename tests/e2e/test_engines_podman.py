@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from concurrent import futures
 
-from engines import main, test, with_pty
+from engines import IMAGE, main, test, with_pty
 from engines_podman import Podman
 from lib import wait_for
 
@@ -220,6 +221,60 @@ def ps_counts_what_runs(p):
     p.start("false", wait="")
     wait_for(lambda: p("ps", "--quiet").stdout.count("\n") == 1, "one ends")
     assert p("ps", "--quiet", "--all").stdout.count("\n") == 2
+
+
+@test
+def attach_shows_what_it_prints_and_its_status(p):
+    name = p.new_name()
+    p(*p.words("create", "--name", name, "-i"), "sh", "-c", "read line; echo got $line; exit 8")
+    p("start", name)
+    out = p("attach", name, data=b"word\n", status=None).stdout
+    assert out.strip() == "got word", out
+    out = p("wait", name).stdout
+    assert out == "8\n", out
+
+
+@test
+def files_are_copied_in_and_out(p):
+    name = p.start()
+    p("cp", p.config, name + ":/srv/copy")
+    p("cp", name + ":/srv/copy", p.home + "/copy")
+    with open(p.config, encoding="ascii") as a, open(p.home + "/copy", encoding="ascii") as b:
+        assert a.read() == b.read()
+    assert "A /srv/copy\n" in p("diff", name).stdout, p("diff", name).stdout
+
+
+@test
+def commit_pauses_and_goes_on(p):
+    name = p.start()
+    p("exec", name, "touch", "/srv/new")
+    p("commit", "--quiet", "--pause", name, "localhost/changed")
+    assert p.state(name)["Status"] == "running"
+    assert p("run", "--rm", "--network=none", "--cgroup-parent", "/" + p.world.group, "localhost/changed", "ls",
+             "/srv").stdout == "new\n"
+    p("rmi", "localhost/changed")
+
+
+@test
+def a_pods_containers_share_namespaces(p):
+    pod = p.new_name()
+    p("pod", "create", "--name", pod, "--network=none", "--hostname", "pod", "--cgroup-parent", "/" + p.world.group)
+    try:
+        show = "hostname; for n in net ipc uts; do readlink /proc/self/ns/$n; done"
+        one, two = (p("run", "--rm", "--pod", pod, "--pull=never", IMAGE, "sh", "-c", show).stdout for _ in range(2))
+        assert one == two and one.startswith("pod\n"), (one, two)
+        p("pod", "pause", pod)
+        p("pod", "unpause", pod)
+        p("pod", "stop", "--time", "1", pod)
+    finally:
+        p("pod", "rm", "--force", "--time", "0", pod)
+
+
+@test
+def many_start_at_once(p):
+    with futures.ThreadPoolExecutor(6) as pool:
+        texts = list(pool.map(lambda n: p.run("echo", str(n)).stdout, range(12)))
+    assert texts == [f"{n}\n" for n in range(12)], texts
 
 
 # --- terminals ---
