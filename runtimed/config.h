@@ -30,7 +30,7 @@ struct config {
 	/* pool */
 	uint64_t prefork_children; /* waiting per image */
 	uint64_t reserve_sandboxes;
-	uint64_t instances_max;	   /* all functions together */
+	uint64_t instances_max; /* all functions together */
 	uint64_t instances_per_function_max;
 	uint64_t keep_alive_us;	    /* idle instance is stopped after this */
 	uint64_t freeze_after_us;   /* idle instance is frozen after this */
