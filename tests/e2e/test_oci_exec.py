@@ -219,6 +219,8 @@ def processes_are_listed():
     with standing() as name:
         pid = pid_of(name)
         equal(json.loads(sandbox("ps", "--format", "json", name)[0]), [pid])
+        if subprocess.run(["ps", "-ef"], capture_output=True, check=False).returncode != 0:
+            raise Skip("the host's ps does not work")
         title, row = sandbox("ps", name)[0].splitlines()
         equal(title.split()[:2], ["UID", "PID"])
         equal(row.split()[1], str(pid))
