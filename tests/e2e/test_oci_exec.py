@@ -565,6 +565,9 @@ def digest():
 
 def cve_2019_5736_our_program_is_not_written_to():
     """exec of /proc/self/exe runs our own program inside; it waits for who reads its log."""
+    with open(SANDBOX, "rb") as f:
+        if b"/ld-linux" in f.read(4096):
+            raise Skip("sanitized, our program needs libraries that the container has not")
     before = digest()
     script = os.path.join(ROOTFS, "script")
     with open(script, "w", encoding="ascii") as f:
