@@ -21,10 +21,6 @@
 #include "base/sock.h"
 #include "sandbox/sys.h"
 
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x00000080 /* 5.6 */
-#endif
-
 /* From the first process: failed, or the second's pid, its pidfd attached. */
 struct joined {
 	struct err err;

@@ -19,10 +19,6 @@
 #define SYSCTLS_MAX	256
 #define NET_DEVICES_MAX 64
 
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x80
-#endif
-
 static const struct oci_word kinds[] = {
 	{"cgroup",  CLONE_NEWCGROUP},
 	     {"ipc",     CLONE_NEWIPC	 },

@@ -18,10 +18,6 @@
 #include "base/mem.h"
 #include "sandbox/proc.h"
 
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x80
-#endif
-
 /*
  * In the order they are entered, as long as this is done without a user namespace: mount last, it changes
  * what paths mean.

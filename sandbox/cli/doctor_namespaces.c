@@ -17,10 +17,6 @@
 #include "sandbox/cli/doctor.h"
 #include "sandbox/sys.h"
 
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x80
-#endif
-
 static int new_namespace(const void *flag)
 {
 	return unshare(*(const int *)flag) < 0 ? errno : 0;
