@@ -132,6 +132,20 @@ static int check_pairs(const struct oci *o, const struct node *resources, struct
 	return 0;
 }
 
+/*
+ * Before 1.3 the specification left open what 0 is. Runtimes took it for unlimited, and engines of that time wrote it for
+ * that: podman makes it of --pids-limit -1.
+ */
+static void pids_before_1_3(struct oci *o)
+{
+	int64_t *limit = &o->plan->resources.number[CG_PIDS_LIMIT];
+	const char *version = o->plan->oci_version; /* "1.x", or NULL in an update */
+
+	if (o->plan->resources.has[CG_PIDS_LIMIT] && *limit == 0 && version &&
+	    strtoul(version + 2, NULL, 10) < 3)
+		*limit = -1;
+}
+
 int oci_resources(struct oci *o, const struct node *resources, struct err *e)
 {
 	static const char *const parts[] = {"memory", "cpu", "pids", "blockIO", "network"};
@@ -143,6 +157,8 @@ int oci_resources(struct oci *o, const struct node *resources, struct err *e)
 		r = cpuset(o, resources, e);
 	if (r == 0)
 		r = check_pairs(o, resources, e);
+	if (r == 0)
+		pids_before_1_3(o);
 	if (r == 0)
 		r = oci_resource_lists(o, resources, e);
 	return r;

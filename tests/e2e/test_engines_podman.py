@@ -277,6 +277,33 @@ def many_start_at_once(p):
     assert texts == [f"{n}\n" for n in range(12)], texts
 
 
+@test
+def hooks_see_the_container(p):
+    directory = os.path.join(p.home, "hooks")
+    os.makedirs(directory, exist_ok=True)
+    for stage in ("prestart", "createRuntime", "poststart", "poststop"):
+        with open(f"{directory}/{stage}.json", "w", encoding="ascii") as f:
+            json.dump({"version": "1.0.0", "when": {"always": True}, "stages": [stage], "hook": {
+                "path": "/bin/sh", "args": ["sh", "-c", f"cat >{directory}/{stage}.seen"]}}, f)
+    name = p.new_name()
+    p("--hooks-dir", directory, *p.words("run", "--name", name), "true")
+    p("rm", name)
+    seen = {}
+    for stage in ("prestart", "createRuntime", "poststart", "poststop"):
+        with open(f"{directory}/{stage}.seen", encoding="ascii") as f:
+            state = json.load(f)
+        seen[stage] = state["status"], sorted(state)
+    assert seen["poststart"][0] in ("created", "running"), seen  # it races with the process; runc tells the former
+    return {**seen, "poststart": seen["poststart"][1]}
+
+
+@test
+def stop_of_one_in_the_hosts_pid_namespace_ends_all(p):
+    name = p.start("sh", "-c", "sleep 4321 & echo ready; trap '' TERM; wait; sleep 4321", options=["--pid=host"])
+    p("stop", "--time", "0", name)
+    assert "sleep 4321" not in " ".join(p.world.processes()).replace("sh -c", ""), p.world.processes()
+
+
 # --- terminals ---
 
 @test

@@ -44,6 +44,13 @@ def the_limit_of_processes_holds(p):
 
 
 @test
+def an_unlimited_number_of_processes_is(p):
+    """podman writes 0 for it."""
+    for limit in ("0", "-1"):
+        assert p.out("(echo forked)", "--pids-limit", limit) == "forked\n"
+
+
+@test
 def cpu_limits_are_set(p):
     name = p.start(options=["--cpus", "0.5", "--cpu-shares", "512", "--cpuset-cpus", "0"])
     directory = p.group_of(name, "cpu")
@@ -207,6 +214,42 @@ def a_device_is_passed_in(p):
 def a_device_that_was_not_passed_cannot_be_opened(p):
     done = p.run("sh", "-c", "mknod /srv/null c 1 11 && cat /srv/null", options=["--cap-add", "mknod"], status=1)
     assert "Operation not permitted" in done.stderr, done.stderr
+
+
+# --- all kinds ---
+
+OPTIONS = (
+    (("--shm-size", "1m"), "grep shm /proc/mounts"),
+    (("--security-opt", "proc-opts=hidepid=2"), "grep '/proc ' /proc/mounts"),
+    (("--security-opt", "mask=/srv:/etc/plain"), "ls -A /srv; cat /etc/plain"),
+    (("--mount", "type=tmpfs,dst=/etc,tmpcopyup"), "ls /etc; grep ' /etc ' /proc/mounts"),
+    (("--mount", "type=tmpfs,dst=/etc,notmpcopyup"), "ls /etc"),
+    (("--mount", "type=devpts,dst=/new"), "ls /new; grep /new /proc/mounts"),
+    (("--volume", "/etc:/host:ro,rslave"), "grep ' /host ' /proc/mounts | cut -d' ' -f2,4"),
+    (("--volume", "/etc:/host:O"), "touch /host/new; ls /host/new"),
+    (("--umask", "0077"), "umask; touch /srv/x; stat -c %a /srv/x"),
+    (("--memory-reservation", "32m"), "cat /sys/fs/cgroup/memory/memory.soft_limit_in_bytes"),
+    (("--memory", "64m", "--memory-swap", "-1"), "cat /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"),
+    (("--cpuset-cpus", "0", "--cpuset-mems", "0"), "grep Cpus_allowed_list /proc/self/status"),
+    (("--cgroupns=private",), "sort /proc/self/cgroup"),
+    (("--hostname", "long.name.of.a.host"), "hostname; cat /etc/hostname"),
+    (("--tz", "Etc/UTC"), "cat /etc/localtime | wc -c"),
+    (("--privileged",), "ls /dev; grep Seccomp: /proc/self/status"),
+    (("--privileged", "--read-only"), "touch /x; grep -c '^overlay / overlay ro' /proc/mounts"),
+    (("--device-cgroup-rule", "c 1:5 rwm", "--cap-add", "mknod"), "mknod /srv/z c 1 5 && head -c2 /srv/z | wc -c"),
+    (("--ulimit", "nofile=32:64", "--ulimit", "nproc=99:99"), "cat /proc/self/limits"),
+    (("--user", "1000", "--privileged"), "id; grep Cap /proc/self/status"),
+    (("--workdir", "/root", "--user", "1000"), "pwd"),
+    (("--sysctl", "kernel.shm_rmid_forced=1"), "cat /proc/sys/kernel/shm_rmid_forced"),
+    (("--cap-add", "sys_admin"), "mount -t tmpfs x /srv && grep -c /srv /proc/mounts"),
+    (("--systemd=always",), "cut -d' ' -f2 /proc/mounts | sort"),
+)
+
+
+@test
+def options_do_what_they_do_with_runc(p):
+    done = [(options, p.run("sh", "-c", script, options=options, status=None)) for options, script in OPTIONS]
+    return [(options, d.status, d.stdout, d.stderr) for options, d in done]
 
 
 # --- namespaces ---

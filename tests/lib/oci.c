@@ -16,17 +16,18 @@ static const struct oci_parts plain = {
 	.mounts = "",
 	.linux_part = "",
 	.namespaces = "{\"type\": \"mount\"}, {\"type\": \"pid\"}",
+	.version = "1.2.0",
 };
 
 int oci_parse(const struct oci_parts *p, struct sbx_plan **ret, struct err *e)
 {
 	static char text[TEXT_MAX];
 	int n = snprintf(text, sizeof(text),
-			 "{\"ociVersion\": \"1.2.0\", %s \"root\": {%s}, \"process\": {%s "
+			 "{\"ociVersion\": \"%s\", %s \"root\": {%s}, \"process\": {%s "
 			 "\"args\": [%s], \"cwd\": %s}, \"mounts\": [%s], \"linux\": {%s "
 			 "\"namespaces\": [%s]}}",
-			 p->top, p->root, p->process, p->args, p->cwd, p->mounts, p->linux_part,
-			 p->namespaces);
+			 p->version, p->top, p->root, p->process, p->args, p->cwd, p->mounts,
+			 p->linux_part, p->namespaces);
 
 	ck_assert_int_lt(n, TEXT_MAX);
 	return plan_oci_parse(text, (size_t)n, "/bundle", ret, e);

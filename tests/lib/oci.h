@@ -14,6 +14,7 @@ struct oci_parts {
 	const char *args, *cwd, *mounts;
 	const char *linux_part; /* extra members */
 	const char *namespaces; /* elements */
+	const char *version;
 };
 
 /* The plain config, which is fine, with the parts that are given. */

@@ -101,6 +101,27 @@ START_TEST(rlimits_know_infinity)
 }
 END_TEST
 
+START_TEST(no_processes_meant_unlimited_once)
+{
+	static const struct {
+		const char *version;
+		int64_t limit;
+	} cases[] = {
+		{"1.0.2-dev", -1},
+		{"1.2.1",	  -1},
+		{"1.3.0",	  0 },
+		{"1.10.0",	   0 },
+	};
+	struct sbx_plan *p =
+		oci_plan(OCI_WITH(.version = cases[_i].version,
+				  .linux_part = "\"resources\": {\"pids\": {\"limit\": 0}},"));
+
+	ck_assert(p->resources.has[CG_PIDS_LIMIT]);
+	ck_assert_int_eq(p->resources.number[CG_PIDS_LIMIT], cases[_i].limit);
+	sbx_plan_free(p);
+}
+END_TEST
+
 START_TEST(resources_become_limits)
 {
 	struct sbx_plan *p = oci_plan(
@@ -242,6 +263,7 @@ static Suite *suite(void)
 	tcase_add_test(t, capabilities_default_to_none_and_ambient_needs_inheritable);
 	tcase_add_test(t, rlimits_know_infinity);
 	tcase_add_test(t, resources_become_limits);
+	tcase_add_loop_test(t, no_processes_meant_unlimited_once, 0, 4);
 	tcase_add_test(t, devices_are_denied_but_for_the_default_ones);
 	tcase_add_test(t, host_paths_begin_in_the_bundle_and_targets_at_the_root);
 	tcase_add_test(t, all_kinds_of_namespaces_can_be_new);
