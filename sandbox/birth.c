@@ -1,6 +1,7 @@
 /* What a child is born with, and keeps: see child.h. */
 #include "sandbox/child.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,6 +30,44 @@ int child_birth_begin(struct birth *b, struct err *e)
 	fd_close(&b->ours);
 	fd_close(&b->between);
 	return sbx_join_groups(b->tasks, b->n_tasks, e);
+}
+
+struct birth_report {
+	struct err err;
+	pid_t pid;
+};
+
+_Noreturn void child_birth_tell(int to, const struct sbx_proc *born, const struct err *e)
+{
+	struct birth_report rep = {.err = *e, .pid = born->pid};
+	struct err lost = ERR_INIT;
+	int n_fds = e->code == 0 ? 1 : 0;
+
+	/* No parent, nobody to tell: the child sees that too. */
+	_exit(sock_send(to, &rep, sizeof(rep), &born->pidfd, n_fds, &lost) < 0);
+}
+
+int child_birth_hear(int from, struct sbx_proc *ret, struct err *e)
+{
+	_cleanup_fd_ int pidfd = -1;
+	struct birth_report rep;
+	size_t len = 0, n_fds = 0;
+	int r = sock_recv(from, &rep, sizeof(rep), &len, &pidfd, 1, &n_fds, e);
+
+	if (r < 0)
+		return r;
+	if (r > 0 || len != sizeof(rep))
+		return err_set(e, ECHILD, "the process in between died");
+	if (rep.err.code != 0) {
+		*e = rep.err;
+		e->text[sizeof(e->text) - 1] = '\0';
+		return -e->code;
+	}
+	if (n_fds != 1)
+		return err_set(e, EPROTO, "no descriptor of the new process");
+	ret->pid = rep.pid;
+	ret->pidfd = fd_steal(&pidfd);
+	return 0;
 }
 
 /* Out of the way first: a source may sit where another's target is. */

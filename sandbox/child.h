@@ -49,7 +49,7 @@ struct birth {
 	int join;
 	uint64_t join_spaces;
 	int cgroup_ns; /* to join; borrowed, or -1 */
-	int between; /* of the process that clones from inside of joined namespaces (start.c), or -1 */
+	int between;   /* of the process in between of child_clone(), or -1 */
 };
 #define BIRTH_INIT                                                                                 \
 	{                                                                                          \
@@ -65,6 +65,20 @@ void child_birth_close(struct birth *b);
  * parent has died) and join the groups.
  */
 int child_birth_begin(struct birth *b, struct err *e);
+
+/*
+ * Some children are cloned by a process in between, which enters namespaces and ends once it has told, over a
+ * socket, what came of it: an error, or the child, its pidfd attached. They are children of who cloned that one
+ * (CLONE_PARENT). hear is -ECHILD if it died without a word.
+ */
+_Noreturn void child_birth_tell(int to, const struct sbx_proc *born, const struct err *e);
+int child_birth_hear(int from, struct sbx_proc *ret, struct err *e);
+
+/* ---- clone.c: into a sandbox of its own ---- */
+
+/* In new namespaces, and in those that plan and place say are joined. */
+int child_clone(const struct sbx_plan *plan, const struct sbx_place *place, struct birth *birth,
+		struct sbx_proc *ret, struct err *e);
 
 /* ---- join.c: the way into a standing sandbox ---- */
 

@@ -18,28 +18,23 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-#include "base/sock.h"
 #include "sandbox/sys.h"
 
-/* From the first process: failed, or the second's pid, its pidfd attached. */
-struct joined {
-	struct err err;
-	pid_t pid;
-};
-
+/* clang-format off */
 static const struct {
 	const char *name;
 	uint64_t flag;
 } spaces[] = {
-	{"user",	 CLONE_NEWUSER  },
-	 {"mnt",	 CLONE_NEWNS    },
-	      {"pid",    CLONE_NEWPID	  },
-	{"net",	CLONE_NEWNET   },
-	 {"ipc",	 CLONE_NEWIPC   },
-	      {"uts",    CLONE_NEWUTS	  },
-	{"time",	 CLONE_NEWTIME  },
-	 {"cgroup", CLONE_NEWCGROUP},
+	{"user",   CLONE_NEWUSER  },
+	{"mnt",    CLONE_NEWNS    },
+	{"pid",    CLONE_NEWPID   },
+	{"net",    CLONE_NEWNET   },
+	{"ipc",    CLONE_NEWIPC   },
+	{"uts",    CLONE_NEWUTS   },
+	{"time",   CLONE_NEWTIME  },
+	{"cgroup", CLONE_NEWCGROUP},
 };
+/* clang-format on */
 
 static int look_at(pid_t pid, const char *name, struct stat *ret, struct err *e)
 {
@@ -125,50 +120,24 @@ static int leave_behind(struct sbx_place *place, bool has_terminal, struct birth
 static _Noreturn void first_main(const struct sbx_plan *plan, const struct sbx_place *place,
 				 struct birth *birth)
 {
-	struct joined j = {.err = ERR_INIT, .pid = -1};
-	struct sbx_proc p = {.pid = -1, .pidfd = -1};
+	struct sbx_proc born = {.pid = -1, .pidfd = -1};
 	struct sbx_place there = *place;
-	struct err lost = ERR_INIT;
+	struct err e = ERR_INIT;
 	int r = 0;
 
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		r = err_errno(&j.err, "not dumpable");
+		r = err_errno(&e, "not dumpable");
 	if (r == 0 && plan->tune.has_exec_initial)
-		r = sbx_set_cpus(0, &plan->tune.exec_initial, &j.err);
+		r = sbx_set_cpus(0, &plan->tune.exec_initial, &e);
 	if (r == 0)
-		r = child_birth_begin(birth, &j.err);
+		r = child_birth_begin(birth, &e);
 	if (r == 0)
-		r = leave_behind(&there, plan->terminal.is_wanted, birth, &j.err);
+		r = leave_behind(&there, plan->terminal.is_wanted, birth, &e);
 	if (r == 0)
-		r = enter(birth->join, birth->join_spaces, &j.err);
+		r = enter(birth->join, birth->join_spaces, &e);
 	if (r == 0)
-		r = bear(plan, &there, birth, &p, &j.err);
-	j.pid = p.pid;
-	/* No parent, nobody to tell: the second sees that too. */
-	(void)sock_send(birth->theirs, &j, sizeof(j), &p.pidfd, r == 0 ? 1 : 0, &lost);
-	_exit(0);
-}
-
-static int hear(int sync, struct sbx_proc *ret, struct err *e)
-{
-	_cleanup_fd_ int pidfd = -1;
-	struct joined j;
-	size_t len = 0, n = 0;
-	int r = sock_recv(sync, &j, sizeof(j), &len, &pidfd, 1, &n, e);
-
-	if (r < 0)
-		return r;
-	if (r > 0 || len != sizeof(j))
-		return err_set(e, ECHILD, "it died on its way into the container");
-	if (j.err.code != 0) {
-		*e = j.err;
-		return -e->code;
-	}
-	if (n != 1)
-		return err_set(e, EPROTO, "no descriptor of the new process");
-	ret->pid = j.pid;
-	ret->pidfd = fd_steal(&pidfd);
-	return 0;
+		(void)bear(plan, &there, birth, &born, &e); /* told below */
+	child_birth_tell(birth->theirs, &born, &e);
 }
 
 int join_clone(const struct sbx_plan *plan, const struct sbx_place *place, struct birth *birth,
@@ -188,7 +157,7 @@ int join_clone(const struct sbx_plan *plan, const struct sbx_place *place, struc
 	if (first == 0)
 		first_main(plan, place, birth);
 	fd_close(&birth->theirs); /* or its death would not be the end of file */
-	r = hear(birth->ours, ret, e);
+	r = child_birth_hear(birth->ours, ret, e);
 	(void)waitpid(first, NULL, 0); /* it says its word and exits; what it said counts */
 	return r < 0 ? err_wrap(e, "join") : 0;
 }

@@ -2,7 +2,7 @@
  * Namespaces that exist already, and what is set inside of the sandbox's.
  *
  * The starter opens what the plan joins; a process in between enters it and clones the child from there
- * (start.c), so that what is new is owned by the user namespace that was joined. The cgroup namespace alone
+ * (clone.c), so that what is new is owned by the user namespace that was joined. The cgroup namespace alone
  * is entered by the child: being born in a group of another one's view may be forbidden.
  */
 #ifndef SANDBOX_SPACES_H

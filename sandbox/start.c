@@ -1,22 +1,16 @@
-/* The parent half of a start: clone, groups, id maps, go, report. See include/sandbox/sandbox.h. */
+/* The parent half of a start: what only it can write, go, stages, end. See include/sandbox/sandbox.h. */
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -25,8 +19,6 @@
 #include "sandbox/idmap.h"
 #include "sandbox/lsm.h"
 #include "sandbox/net.h"
-#include "sandbox/spaces.h"
-#include "sandbox/sys.h"
 
 #define ID_MAP_BYTES 16384 /* 340 ranges, the most there can be, as the kernel shows them */
 
@@ -34,132 +26,6 @@ void sbx_proc_close(struct sbx_proc *p)
 {
 	fd_close(&p->pidfd);
 	p->pid = -1;
-}
-
-static int clone_child(const struct sbx_plan *plan, const struct sbx_place *place,
-		       struct birth *birth, uint64_t flags, struct sbx_proc *ret, struct err *e)
-{
-	int pidfd = -1;
-	struct clone_args args = {
-		/* The cgroup namespace comes later: its root is the groups of that moment. */
-		.flags = (plan->namespaces & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_PIDFD | flags,
-		.pidfd = (uintptr_t)&pidfd,
-		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD, /* else as the clone's own */
-	};
-	pid_t pid;
-
-	if (plan->has_time_offsets)
-		args.flags &= ~(uint64_t)CLONE_NEWTIME; /* the child's own step: spaces_time() */
-	if (place->net_ns >= 0)
-		args.flags &= ~(uint64_t)CLONE_NEWNET;
-	if (place->group) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cg_clone_fd(place->group);
-	}
-	pid = sys_clone3(&args, sizeof(args));
-	if (pid < 0)
-		return err_errno(e, "clone3 with flags 0x%" PRIx64, (uint64_t)args.flags);
-	if (pid == 0)
-		child_main(plan, place, birth);
-	ret->pid = pid;
-	ret->pidfd = pidfd;
-	return 0;
-}
-
-struct between_report {
-	struct err err;
-	pid_t pid;
-};
-
-static _Noreturn void clone_from_inside(const struct sbx_plan *plan, const struct sbx_place *place,
-					struct birth *birth, const struct spaces *spaces)
-{
-	struct between_report rep = {.err = ERR_INIT, .pid = -1};
-	struct sbx_proc child = {.pid = -1, .pidfd = -1};
-	struct err lost = ERR_INIT;
-
-	/* Whoever is in the pid namespace already must not reach our memory or program (CVE-2016-9962). */
-	if (plan->joined & CLONE_NEWPID && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		err_errno(&rep.err, "not dumpable");
-	else if (spaces_join(plan, spaces, &rep.err) == 0 &&
-		 clone_child(plan, place, birth, CLONE_PARENT, &child, &rep.err) == 0)
-		rep.pid = child.pid;
-	/* No parent, nobody to tell: the child sees that too. */
-	_exit(sock_send(birth->between, &rep, sizeof(rep), NULL, 0, &lost) < 0);
-}
-
-static int hear_between(int from, struct sbx_proc *ret, struct err *e)
-{
-	struct between_report rep;
-	size_t len = 0;
-	int r = sock_recv(from, &rep, sizeof(rep), &len, NULL, 0, NULL, e);
-
-	if (r != 0 || len != sizeof(rep))
-		return r < 0 ? r : err_set(e, ECHILD, "the process in between died");
-	if (rep.err.code != 0) {
-		*e = rep.err;
-		return -e->code;
-	}
-	ret->pid = rep.pid;
-	ret->pidfd = pidfd_open(rep.pid, 0); /* our child, not reaped: the pid is its */
-	return ret->pidfd < 0 ? err_errno(e, "pidfd of the child") : 0;
-}
-
-/*
- * Namespaces to join: a process in between enters them and clones from there, with us as the parent. So
- * nobody has to find a way back out of them, and what is new belongs to the user namespace that was joined.
- */
-static int clone_joined(const struct sbx_plan *plan, const struct sbx_place *place,
-			struct birth *birth, struct sbx_proc *ret, struct err *e)
-{
-	const struct clone_args args = {.exit_signal = SIGCHLD};
-	struct spaces spaces = SPACES_INIT;
-	_cleanup_fd_ int from = -1;
-	pid_t pid = -1;
-	int r = spaces_open(plan, &spaces, e);
-
-	if (r == 0)
-		r = sock_pair(SOCK_SEQPACKET, &from, &birth->between, e);
-	birth->cgroup_ns = spaces_cgroup(plan, &spaces);
-	if (r == 0) {
-		pid = sys_clone3(&args, sizeof(args));
-		if (pid == 0)
-			clone_from_inside(plan, place, birth, &spaces);
-		if (pid < 0)
-			r = err_errno(e, "clone3 of the process in between");
-	}
-	fd_close(&birth->between);
-	if (r == 0)
-		r = hear_between(from, ret, e);
-	if (pid > 0)
-		(void)waitpid(pid, NULL, 0);
-	spaces_close(&spaces);
-	return r;
-}
-
-/*
- * The network namespace is entered by the parent before it clones, and left after: a child born in a user
- * namespace of its own could not enter one that root made, and so has no power over it either.
- */
-static int clone_in_net(const struct sbx_plan *plan, const struct sbx_place *place,
-			struct birth *birth, struct sbx_proc *ret, struct err *e)
-{
-	_cleanup_fd_ int home = -1;
-	int r;
-
-	if (plan->n_joins > 0)
-		return clone_joined(plan, place, birth, ret, e);
-	if (place->net_ns < 0)
-		return clone_child(plan, place, birth, 0, ret, e);
-	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (home < 0)
-		return err_errno(e, "open own network namespace");
-	if (setns(place->net_ns, CLONE_NEWNET) < 0)
-		return err_errno(e, "enter network namespace");
-	r = clone_child(plan, place, birth, 0, ret, e);
-	if (setns(home, CLONE_NEWNET) < 0 && r == 0)
-		r = err_errno(e, "return to own network namespace");
-	return r;
 }
 
 /* Of a user namespace that was joined: mappings in the config must be those it has. */
@@ -302,7 +168,7 @@ static int begin(const struct sbx_plan *plan, const struct sbx_place *place,
 		r = child_birth_open(&birth, place->group, e);
 	if (r == 0)
 		r = init ? join_clone(plan, place, &birth, &b.proc, e)
-			 : clone_in_net(plan, place, &birth, &b.proc, e);
+			 : child_clone(plan, place, &birth, &b.proc, e);
 	b.sync = fd_steal(&birth.ours);
 	child_birth_close(&birth); /* the child's end too: if it dies we must see the end of file */
 	if (r == 0)
