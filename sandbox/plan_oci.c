@@ -241,24 +241,6 @@ static int check_namespaces(const struct oci *o, const struct node *top, struct 
 	return 0;
 }
 
-/* In a user namespace nobody can leave a borrowed cgroup namespace again (root.c). */
-static int check_cgroup_mounts(const struct oci *o, const struct node *top, struct err *e)
-{
-	const struct sbx_plan *p = o->plan;
-	struct node mounts = node_get(top, "mounts");
-
-	if (!sbx_plan_has(p, CLONE_NEWUSER) || sbx_plan_has(p, CLONE_NEWCGROUP))
-		return 0;
-	for (uint32_t i = 0; i < p->n_mounts; i++) {
-		struct node n = node_at(&mounts, i);
-
-		if (p->mounts[i].kind == SBX_MOUNT_CGROUP)
-			return node_fail(&n, e,
-					 "in a user namespace needs a namespace of type cgroup");
-	}
-	return 0;
-}
-
 static int compile(struct oci *o, const struct node *top, struct err *e)
 {
 	static const char *const unsupported[] = {"vm", "zos", "solaris", "windows", NULL};
@@ -289,8 +271,6 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 		r = oci_in_namespaces(o, &part, e);
 	if (r == 0)
 		r = check_namespaces(o, top, e);
-	if (r == 0)
-		r = check_cgroup_mounts(o, top, e);
 	/* What cannot be limited by number cannot be opened where the bundle has a node of it. */
 	o->plan->root.no_devices = sbx_plan_has(o->plan, CLONE_NEWUSER);
 	o->plan->resources.devices_may_fail = sbx_plan_has(o->plan, CLONE_NEWUSER);

@@ -2,7 +2,7 @@
  * Control groups seen from inside: see root.h.
  *
  * Each hierarchy shows as its root the group of whoever mounts it, if that has a cgroup namespace. A sandbox without
- * one would see the host's tree: it gets a namespace for the moment of mounting.
+ * one would see the host's tree: the mounting is done in a namespace for that moment.
  *
  * On v1 a hierarchy in which the sandbox has no group of its own shows the group of its starter, perhaps the host's
  * root: such a one is read-only, whatever the config says.
@@ -13,11 +13,13 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -26,7 +28,8 @@
 #include "sandbox/mount.h"
 #include "sandbox/sys.h"
 
-#define GROUPS_BYTES 8192 /* of /proc/self/cgroup */
+#define GROUPS_BYTES	 8192 /* of /proc/self/cgroup */
+#define AWAY_STACK_BYTES 32768
 
 int root_note_groups(const struct cg *group, struct root_state *s, struct err *e)
 {
@@ -55,22 +58,54 @@ static bool is_own(int mnt, const struct root_state *s)
 	return false;
 }
 
-/* -1 in *home: there is no need to borrow one. */
-static int borrow_namespace(const struct sbx_plan *p, int *home, struct err *e)
+/* What is to be done in a cgroup namespace whose root is the group we are in. */
+struct job {
+	int (*run)(struct job *job, struct err *e);
+	const struct sbx_plan *plan;
+	const struct sbx_mount *mount;
+	const struct root_state *state;
+	int tree;    /* to be filled */
+	char *lines; /* of /proc/self/cgroup, read outside */
+	int *ret;
+	struct err *err;
+};
+
+static int visit(void *arg)
 {
-	if (sbx_plan_has(p, CLONE_NEWCGROUP))
-		return 0;
-	*home = open("/proc/self/ns/cgroup", O_RDONLY | O_CLOEXEC);
-	if (*home < 0 || unshare(CLONE_NEWCGROUP) < 0)
-		return err_errno(e, "cgroup namespace");
+	struct job *job = arg;
+
+	if (unshare(CLONE_NEWCGROUP) < 0)
+		err_errno(job->err, "cgroup namespace");
+	else
+		(void)job->run(job, job->err); /* what it returns is in err too */
 	return 0;
 }
 
-static int return_namespace(int home, struct err *e)
+/*
+ * A process that does the job and ends, since in a user namespace one cannot return from a new cgroup namespace to
+ * the host's. It shares our memory and descriptors, and we wait: it is a function call elsewhere.
+ */
+static int send_away(struct job *job, struct err *e)
 {
-	if (home >= 0 && setns(home, CLONE_NEWCGROUP) < 0)
-		return err_errno(e, "return to own cgroup namespace");
-	return 0;
+	_Alignas(16) char stack[AWAY_STACK_BYTES];
+	struct err err = ERR_INIT;
+	pid_t pid;
+
+	job->err = &err;
+	pid = clone(visit, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD,
+		    job);
+	if (pid < 0)
+		return err_errno(e, "clone");
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (err.code)
+		*e = err;
+	return -err.code;
+}
+
+static int do_there(struct job *job, struct err *e)
+{
+	return sbx_plan_has(job->plan, CLONE_NEWCGROUP) ? job->run(job, e) : send_away(job, e);
 }
 
 static bool is_unified(void)
@@ -80,25 +115,22 @@ static bool is_unified(void)
 	return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
+static int mount_unified(struct job *job, struct err *e)
+{
+	return mnt_new("cgroup2", "cgroup", job->mount->data, job->mount->attr_set, job->ret, e);
+}
+
 int root_cgroup(const struct sbx_plan *p, const struct sbx_mount *m, int *ret, bool *ret_is_tree,
 		struct err *e)
 {
-	_cleanup_fd_ int home = -1, mnt = -1;
 	uint64_t flags = m->attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY;
-	int r;
+	struct job job = {.run = mount_unified, .plan = p, .mount = m, .ret = ret};
 
 	if (str_is(m->type, "cgroup") && !is_unified()) {
 		*ret_is_tree = true;
 		return mnt_new("tmpfs", "cgroup", "mode=0755,size=64k", flags, ret, e);
 	}
-	r = borrow_namespace(p, &home, e);
-	if (r == 0)
-		r = mnt_new("cgroup2", "cgroup", m->data, m->attr_set, &mnt, e);
-	if (r == 0)
-		r = return_namespace(home, e);
-	if (r == 0)
-		*ret = fd_steal(&mnt);
-	return r;
+	return do_there(&job, e);
 }
 
 /* "cpu,cpuacct" and "name=systemd" as directory, and a link for each of several controllers. */
@@ -142,18 +174,17 @@ static int add_hierarchy(const struct sbx_mount *m, int tree, const char *contro
 }
 
 /* A line is "4:cpu,cpuacct:/group"; without controllers it is the v2 core. */
-static int add_all(const struct sbx_mount *m, int tree, char *lines, const struct root_state *s,
-		   struct err *e)
+static int add_all(struct job *job, struct err *e)
 {
 	char *save = NULL;
 
-	for (char *l = strtok_r(lines, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+	for (char *l = strtok_r(job->lines, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
 		char *first = strchr(l, ':'), *second = first ? strchr(first + 1, ':') : NULL;
 
 		if (!second || second == first + 1)
 			continue;
 		*second = '\0';
-		if (add_hierarchy(m, tree, first + 1, s, e) < 0)
+		if (add_hierarchy(job->mount, job->tree, first + 1, job->state, e) < 0)
 			return -e->code;
 	}
 	return 0;
@@ -162,16 +193,13 @@ static int add_all(const struct sbx_mount *m, int tree, char *lines, const struc
 int root_cgroup_fill(const struct sbx_plan *p, const struct sbx_mount *m, int tree,
 		     const struct root_state *s, struct err *e)
 {
-	_cleanup_fd_ int home = -1;
 	char lines[GROUPS_BYTES];
+	struct job job = {
+		.run = add_all, .plan = p, .mount = m, .state = s, .tree = tree, .lines = lines};
 	int r = file_read(AT_FDCWD, "/proc/self/cgroup", lines, sizeof(lines), e);
 
 	if (r == 0)
-		r = borrow_namespace(p, &home, e);
-	if (r == 0)
-		r = add_all(m, tree, lines, s, e);
-	if (r == 0)
-		r = return_namespace(home, e);
+		r = do_there(&job, e);
 	if (r == 0 && m->attr_set & MOUNT_ATTR_RDONLY)
 		r = mnt_set(tree, MOUNT_ATTR_RDONLY, 0, 0, false, e);
 	return r;

@@ -234,6 +234,19 @@ def every_hierarchy_of_v1_is_shown_and_only_its_own_are_writable():
     equal(b.output("cd /sys/fs/cgroup; for d in . *; do mkdir $d/x 2>/dev/null && echo $d; done; true"), "")
 
 
+def own_groups_are_shown_in_a_user_namespace_without_a_cgroup_namespace():
+    b = Bundle("userns-groups")
+    b.in_user_namespace()
+    b.config["linux"]["namespaces"].remove({"type": "cgroup"})
+    b.config["linux"]["resources"] = {"pids": {"limit": 57}}
+    b.mount("/sys/fs/cgroup", type="cgroup", options=["nosuid", "ro"])
+    equal(b.output("cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; true").strip(), "57")
+    with open("/proc/self/cgroup", encoding="ascii") as f:
+        host = f.read()
+    # The borrowed namespace is gone again: it sees the paths that the host sees.
+    assert b.output("cat /proc/self/cgroup").count(b.name) >= 2, host
+
+
 def type_cgroup2_is_the_v2_tree_everywhere():
     b = Bundle("v2")
     b.mount("/sys/fs/cgroup", type="cgroup2", options=["ro"])
@@ -357,6 +370,7 @@ TESTS = [
     mounts_made_in_a_shared_one_reach_the_host_and_in_others_do_not,
     propagation_of_the_root_is_as_configured,
     every_hierarchy_of_v1_is_shown_and_only_its_own_are_writable,
+    own_groups_are_shown_in_a_user_namespace_without_a_cgroup_namespace,
     type_cgroup2_is_the_v2_tree_everywhere,
     directory_masks_share_one_empty_file_system,
     read_only_root_leaves_its_mounts_writable,

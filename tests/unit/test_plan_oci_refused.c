@@ -96,11 +96,6 @@ static const struct {
 	 "config.json: linux.uidMappings[0]: goes beyond the last id"										    },
 	{{LINUX("\"gidMappings\": [{\"hostID\": 1, \"size\": 0}]")},
 	 "config.json: linux.gidMappings[0].size: not a number in 1..4294967295"										},
-	{{USER_NS,
-	  LINUX("\"uidMappings\": [{\"hostID\": 1, \"size\": 1}], \"gidMappings\": [{\"size\": "
-		"1}]"),
-	  MOUNT("\"type\": \"cgroup\"")},
-	 "config.json: mounts[0]: in a user namespace needs a namespace of type cgroup"								       },
 	{{LINUX("\"devices\": [{\"path\": \"dev/x\"}]")},
 	 "config.json: linux.devices[0].path: not the absolute path of a file"									      },
 	{{LINUX("\"devices\": [{\"path\": \"/dev/x\", \"type\": \"d\"}]")},
