@@ -92,9 +92,12 @@ int child_descriptors(const int *fds, int n, int *const *kept, int n_kept, struc
 		r = move_up(old, n_kept, n + n_kept, high, e);
 	if (r < 0)
 		return r;
-	for (int i = 0; i < n; i++)
-		if (dup2(moved[i], i) < 0)
+	for (int i = 0; i < n; i++) {
+		if (moved[i] < 0)
+			(void)close(i); /* it may be closed already */
+		else if (dup2(moved[i], i) < 0)
 			return err_errno(e, "place descriptor %d", i);
+	}
 	for (int i = 0; i < n_kept; i++) {
 		if (high[i] < 0)
 			continue;

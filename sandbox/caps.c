@@ -30,6 +30,24 @@ int caps_from_name(const char *name, uint64_t *ret_mask, struct err *e)
 	return 0;
 }
 
+int caps_own(uint64_t *ret_mask, struct err *e)
+{
+	cap_t own = cap_get_proc();
+	uint64_t mask = 0;
+
+	if (!own)
+		return err_errno(e, "read our own capabilities");
+	for (cap_value_t c = 0; c < CAPS_MAX && CAP_IS_SUPPORTED(c); c++) {
+		cap_flag_value_t is_set = CAP_CLEAR;
+
+		if (cap_get_flag(own, c, CAP_PERMITTED, &is_set) == 0 && is_set == CAP_SET)
+			mask |= UINT64_C(1) << c;
+	}
+	(void)cap_free(own);
+	*ret_mask = mask;
+	return 0;
+}
+
 void caps_print(uint64_t mask, struct buf *out)
 {
 	const char *between = "";

@@ -93,7 +93,8 @@ static int step_bounding(const struct sbx_drop *d, struct err *e)
 /* The raw calls: libc's wrappers would want to tell other threads, and there are none. */
 static int step_ids(const struct sbx_drop *d, struct err *e)
 {
-	if (d->cap_permitted && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+	/* What is inheritable can only be had from what is permitted when it is set. */
+	if ((d->cap_permitted | d->cap_inheritable) && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_errno(e, "keep capabilities over setuid");
 	if (syscall(SYS_setgroups, (size_t)d->n_groups, d->groups) < 0)
 		return err_errno(e, "set %u supplementary groups", d->n_groups);

@@ -51,7 +51,8 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail with a valid set */
 }
 
-static _Noreturn void become(const struct sbx_hook *h, int state, int said, const char *dir)
+static _Noreturn void become(const struct sbx_hook *h, const char **env, int state, int said,
+			     const char *dir)
 {
 	static const char lost[] = "not executed: ";
 	const char *why;
@@ -62,7 +63,7 @@ static _Noreturn void become(const struct sbx_hook *h, int state, int said, cons
 	    dup2(said, 1) == 1 && dup2(said, 2) == 2 &&
 	    (chdir(dir) == 0 || (errno == ENOENT && chdir("/") == 0)) &&
 	    sys_close_range(3, ~0u, 0) == 0)
-		execve(h->path, (char **)h->argv, (char **)h->env);
+		execve(h->path, (char **)h->argv, (char **)env);
 	why = strerrorname_np(errno) ?: "?";
 	/* Nobody to tell if that fails too; the exit status stays. */
 	if (write(2, lost, sizeof(lost) - 1) > 0 && write(2, why, strlen(why)) > 0)
@@ -70,8 +71,8 @@ static _Noreturn void become(const struct sbx_hook *h, int state, int said, cons
 	_exit(EXIT_NOT_EXECUTED);
 }
 
-static int launch(const struct sbx_hook *h, int state, const char *dir, struct running *ret,
-		  struct err *e)
+static int launch(const struct sbx_hook *h, const char **env, int state, const char *dir,
+		  struct running *ret, struct err *e)
 {
 	int ends[2];
 
@@ -84,7 +85,7 @@ static int launch(const struct sbx_hook *h, int state, const char *dir, struct r
 	}
 	ret->pid = sys_fork(&ret->pidfd);
 	if (ret->pid == 0)
-		become(h, state, ends[1], dir);
+		become(h, env, state, ends[1], dir);
 	if (ret->pid < 0)
 		err_errno(e, "fork");
 	fd_close(&ends[1]);
@@ -162,11 +163,12 @@ static int judge(int status, struct err *e)
 	return err_set(e, ECHILD, "signal: %c%s", tolower((unsigned char)name[0]), name + 1);
 }
 
-static int run(const struct sbx_hook *h, int state, const char *dir, struct err *e)
+static int run(const struct sbx_hook *h, const char **env, int state, const char *dir,
+	       struct err *e)
 {
 	uint64_t deadline_us = h->timeout_s ? clk_now_us() + h->timeout_s * CLK_US_PER_SEC : 0;
 	struct running hook = {.pid = -1, .pidfd = -1, .said = -1};
-	int r = launch(h, state, dir, &hook, e), status = 0;
+	int r = launch(h, env, state, dir, &hook, e), status = 0;
 
 	if (r == 0) {
 		r = wait_for_end(&hook, deadline_us, e);
@@ -191,8 +193,9 @@ int hook_run(const struct sbx_plan *p, enum sbx_hook_kind kind, uint32_t i, int 
 	     const char *dir, struct err *e)
 {
 	const struct sbx_hook *h = &p->hooks[kind].hooks[i];
+	const char **env = kind == SBX_HOOK_START_CONTAINER ? p->env : (const char **)environ;
 
-	if (run(h, state, dir, e) < 0)
+	if (run(h, h->env ? h->env : env, state, dir, e) < 0)
 		return err_wrap(e, "error running hook: %s[%u] '%s'", hook_kind_name(kind), i,
 				h->path);
 	return 0;

@@ -5,8 +5,11 @@
  * container's. So it is libc and raw calls alone, without allocation, and needs of a filter that is in force
  * already only what starting any program needs.
  *
- * A hook gets its configured environment and nothing of ours or the container's (CVE-2025-23266); the state JSON on
- * stdin; the bundle as working directory. But createContainer hooks get the container's root, as runc gives it to
+ * A hook gets the state JSON on stdin; and its configured environment. If none is configured, a startContainer hook
+ * gets that of the container's process, as a program of the container. All others are programs of the host and get
+ * that of the runtime: what an image says must not reach their loader (CVE-2025-23266).
+ *
+ * The bundle is the working directory. But createContainer hooks get the container's root, as runc gives it to
  * them: they change it by relative paths, which from any other place would change the host.
  */
 #ifndef SANDBOX_HOOK_H

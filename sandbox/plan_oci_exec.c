@@ -123,11 +123,7 @@ static int add_capabilities(json_t *process, const struct sbx_wish *w, struct er
 	static const char *const sets[] = {"bounding", "effective", "permitted"};
 	json_t *caps = w->caps.n > 0 ? need(process, "capabilities", json_object, e) : NULL;
 	int r = w->caps.n > 0 && !caps ? -e->code : 0;
-	uint64_t bit;
 
-	/* In a config an unknown one is left out with a warning; who types it is told. */
-	for (size_t i = 0; r == 0 && i < w->caps.n; i++)
-		r = caps_from_name(w->caps.items[i], &bit, e);
 	for (size_t i = 0; r == 0 && i < w->caps.n; i++)
 		for (size_t k = 0; r == 0 && k < ARRAY_SIZE(sets); k++)
 			r = append(caps, sets[k], json_string(w->caps.items[i]), e);

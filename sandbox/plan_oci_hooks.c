@@ -22,7 +22,7 @@ const char *oci_hook_word(size_t i)
 	return i < ARRAY_SIZE(kinds) ? kinds[i] : NULL;
 }
 
-/* Left out they are [path], and no environment at all. */
+/* Left out they are [path], and the environment of what the hook belongs to: hook.h. */
 static int words(struct oci *o, const struct node *n, struct sbx_hook *h, struct err *e)
 {
 	struct node args = node_get(n, "args"), env = node_get(n, "env");
@@ -37,7 +37,7 @@ static int words(struct oci *o, const struct node *n, struct sbx_hook *h, struct
 			return -e->code;
 		h->argv[0] = h->path;
 	}
-	if (r == 0 && !h->env) {
+	if (r == 0 && !h->env && env.json) {
 		h->env = oci_alloc(o, sizeof(*h->env), e);
 		if (!h->env)
 			return -e->code;

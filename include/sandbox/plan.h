@@ -128,7 +128,8 @@ enum sbx_hook_kind {
 
 struct sbx_hook {
 	const char *path;	  /* absolute */
-	const char **argv, **env; /* NULL-terminated; all the environment it gets */
+	const char **argv;	  /* NULL-terminated */
+	const char **env;	  /* the same, all it gets; NULL: see hook.h */
 	uint32_t timeout_s;	  /* 0: none */
 };
 
@@ -216,6 +217,12 @@ static inline bool sbx_plan_has(const struct sbx_plan *p, uint64_t flag)
 {
 	return (p->namespaces | p->joined) & flag;
 }
+
+/*
+ * Leave out of a plan the capabilities that this process does not have and so cannot give, with a warning: the
+ * specification wants no failure. In a user namespace they are others, which nobody lacks.
+ */
+int sbx_plan_grant(struct sbx_plan *p, struct err *e);
 
 /* An OCI bundle: DIR/config.json. Members that are not honoured are refused by name. */
 int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e);

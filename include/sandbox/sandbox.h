@@ -28,7 +28,7 @@
 #include "base/err.h"
 #include "sandbox/plan.h"
 
-#define SBX_STDIO_MAX 64
+#define SBX_STDIO_MAX 128
 
 /*
  * For a start that stops on its way: sbx_await(). Descriptors that the child inherits, borrowed; -1 = none.
@@ -50,7 +50,8 @@ struct sbx_gate {
 struct sbx_place {
 	const struct cg *group; /* limits are set already; the child is born in it. NULL = stay */
 	int net_ns;		/* join this network namespace; -1 = as plan->namespaces says */
-	int fds[SBX_STDIO_MAX]; /* become 0..n_fds-1 of an exec'ed process; all others are closed */
+	/* Become 0..n_fds-1 of an exec'ed process, a number is closed for -1; all others are closed. */
+	int fds[SBX_STDIO_MAX];
 	int n_fds;
 	/* plan->terminal is wanted: the socket its master goes to. fds 0..2 are replaced by the terminal. */
 	int console;

@@ -60,6 +60,7 @@ struct cli {
 	/* of several commands */
 	const char *command;
 	const char *bundle; /* . */
+	const char *config; /* create, run: from there; config.json */
 	const char *id;
 	const char *format;	    /* "table", "json"; table */
 	struct opt_rest rest;	    /* words for which the command has no row */
@@ -93,7 +94,7 @@ struct cli {
 #define CLI_INIT                                                                                   \
 	{                                                                                          \
 		.log_format = "text", .rootless = "auto", .cgroup_manager = "cgroupfs",            \
-		.bundle = ".", .format = "table"                                                   \
+		.bundle = ".", .config = "config.json", .format = "table"                          \
 	}
 
 typedef int cli_command(struct cli *c, struct err *e);
@@ -153,6 +154,14 @@ void cli_warnings(const struct cli *c, const struct sbx_plan *plan);
 
 /* With --debug, a line to the same places. */
 void cli_debug(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- descriptors.c ---- */
+
+/*
+ * A process gets those of stdio, and of the next n (--preserve-fds) those that we were given: a number that is not
+ * open, or is our own (close-on-exec), is closed for it.
+ */
+int cli_pass_descriptors(uint64_t n, struct sbx_place *place, struct err *e);
 
 /* ---- seal.c ---- */
 

@@ -18,9 +18,8 @@
 #include "sandbox/cli/target.h"
 #include "sandbox/console.h"
 
-#define EXEC_FAILED	255	   /* as runc has it: any other status is the process's */
-#define CONFIG_BYTES	(1u << 20) /* of config.json and of --process */
-#define FIRST_PRESERVED 3
+#define EXEC_FAILED  255	/* as runc has it: any other status is the process's */
+#define CONFIG_BYTES (1u << 20) /* of config.json and of --process */
 
 const struct opt exec_opts[] = {
 	{"process",	    'p',	 OPT_TEXT,		   offsetof(struct cli, process_file),      "FILE",
@@ -112,21 +111,11 @@ static int make_plan(struct cli *c, struct exec *x, struct err *e)
 	if (r == 0)
 		r = sbx_plan_for_exec(config, x->target.state.bundle, &c->wish, &x->plan, e);
 	c->wish.process = NULL;
+	if (r == 0)
+		r = sbx_plan_grant(x->plan, e);
+	if (r == 0)
+		cli_warnings(c, x->plan);
 	return r < 0 ? r : check_terminal(c, x->plan, e);
-}
-
-static int choose_descriptors(const struct cli *c, struct sbx_place *place, struct err *e)
-{
-	if (c->preserve_fds > SBX_STDIO_MAX - FIRST_PRESERVED)
-		return err_set(e, EINVAL, "--preserve-fds: more than %d",
-			       SBX_STDIO_MAX - FIRST_PRESERVED);
-	place->n_fds = FIRST_PRESERVED + (int)c->preserve_fds;
-	for (int fd = 0; fd < place->n_fds; fd++) {
-		if (fcntl(fd, F_GETFD) < 0)
-			return err_errno(e, "--preserve-fds: descriptor %d", fd);
-		place->fds[fd] = fd;
-	}
-	return 0;
 }
 
 static int open_terminal(const struct cli *c, struct exec *x, struct err *e)
@@ -149,7 +138,7 @@ static int write_pid(const struct cli *c, const struct exec *x, struct err *e)
 static int start(struct cli *c, struct exec *x, struct err *e)
 {
 	/* Before anything is opened: what stands at 3 must be our starter's. */
-	int r = choose_descriptors(c, &x->place, e);
+	int r = cli_pass_descriptors(c->preserve_fds, &x->place, e);
 
 	if (r == 0)
 		r = target_open(c, &x->target, e);

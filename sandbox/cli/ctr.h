@@ -58,6 +58,9 @@ int ctr_destroy(struct ctr *c, struct err *e);
 	{"bundle", 'b',                                                                            \
 	 OPT_TEXT, offsetof(struct cli, bundle),                                                   \
 	 "DIR",	   "the bundle; default the current directory"},                                   \
+		{"config", 'f',                                                                    \
+		 OPT_TEXT, offsetof(struct cli, config),                                           \
+		 "FILE",   "read it instead of the bundle's config.json"},                         \
 		{"pid-file", 0,                                                                    \
 		 OPT_TEXT,   offsetof(struct cli, pid_file),                                       \
 		 "FILE",     "write the pid of its process there"},                                \

@@ -14,8 +14,6 @@
 #include "sandbox/cli/ctr.h"
 #include "sandbox/plan_oci.h"
 
-#define FIRST_PASSED 3 /* descriptor, by sd_listen_fds(3) */
-
 /* By systemd's protocol: so many descriptors from the third on were meant for us, and are passed on. */
 static uint64_t listen_fds(void)
 {
@@ -53,21 +51,7 @@ static int tell_listen_fds(struct sbx_plan *p, uint64_t n, struct err *e)
 
 int ctr_place_descriptors(struct ctr *c, struct sbx_place *place, struct err *e)
 {
-	uint64_t n = FIRST_PASSED + listen_fds() + c->cli->preserve_fds;
-
-	if (c->cli->preserve_fds > SBX_STDIO_MAX || n > SBX_STDIO_MAX)
-		return err_set(e, EINVAL, "--preserve-fds: more than %d descriptors in all",
-			       SBX_STDIO_MAX);
-	for (int fd = 0; fd < (int)n; fd++) {
-		int flags = fcntl(fd, F_GETFD);
-
-		/* What is close-on-exec here we have opened ourselves. */
-		if (flags < 0 || (fd >= FIRST_PASSED && flags & FD_CLOEXEC))
-			return err_set(e, EBADF, "--preserve-fds: descriptor %d is not open", fd);
-		place->fds[fd] = fd;
-	}
-	place->n_fds = (int)n;
-	return 0;
+	return cli_pass_descriptors(listen_fds() + c->cli->preserve_fds, place, e);
 }
 
 static int check_terminal(const struct ctr *c, struct err *e)
@@ -78,7 +62,7 @@ static int check_terminal(const struct ctr *c, struct err *e)
 	if (is_wanted && !socket && !c->is_foreground)
 		return err_set(e, EINVAL,
 			       "cannot allocate tty if sandbox will detach without setting "
-			       "console socket");
+			       "console socket: use --console-socket");
 	if (socket && (c->is_foreground || !is_wanted))
 		return err_set(e, EINVAL,
 			       "cannot use console socket if sandbox will not detach or allocate "
@@ -97,12 +81,12 @@ int ctr_load_bundle(struct ctr *c, struct err *e)
 	text = malloc(OCI_CONFIG_BYTES);
 	r = text ? file_open_dir(AT_FDCWD, bundle, &dir, e) : err_set(e, ENOMEM, "out of memory");
 	if (r == 0)
-		r = file_read(dir, "config.json", text, OCI_CONFIG_BYTES, e);
+		r = file_read(dir, c->cli->config, text, OCI_CONFIG_BYTES, e);
 	if (r < 0)
 		return err_wrap(e, "bundle '%s'", c->cli->bundle);
 	r = plan_oci_parse_at(c->cli->root, text, strlen(text), bundle, &c->plan, e);
 	if (r == 0)
-		cli_warnings(c->cli, c->plan);
+		r = sbx_plan_grant(c->plan, e);
 	if (r == 0)
 		cli_warnings(c->cli, c->plan);
 	if (r == 0)

@@ -329,7 +329,16 @@ def descriptors_are_passed_on_when_asked_for():
         listening = f"LISTEN_PID=$$ LISTEN_FDS=1 exec {SANDBOX} " + " ".join(c.command("run", "--bundle", c.bundle))
         done = subprocess.run(["/bin/sh", "-c", listening + " 3</dev/null"], check=True, capture_output=True, text=True)
         equal(done.stdout, "[0, 1, 2, 3] 1\n")
-    c.refused("descriptor 3 is not open", "run", "--bundle", c.bundle, "--preserve-fds", "1")
+        equal(c.run("--preserve-fds", "100").stdout, "[0, 1, 2] None\n")
+
+
+def config_may_be_another_file_than_the_bundle_s_own():
+    c = Container("print('other')")
+    os.mkdir(c.bundle + "/sub")
+    os.rename(c.bundle + "/config.json", c.bundle + "/sub/other.json")
+    equal(c.run("--config", "sub/other.json").stdout, "other\n")
+    equal(c.run("-f", c.bundle + "/sub/other.json").stdout, "other\n")
+    c.refused("config.json", "run", "--bundle", c.bundle)
 
 
 def session_keyring_is_its_own_unless_asked_otherwise():
@@ -443,6 +452,20 @@ def hook_killed_by_a_filter_is_told_in_words():
     set_hooks(c, startContainer=[{"path": "/usr/bin/mkdir", "args": ["mkdir", "/tmp/x"]}])
     err = c.run().stderr
     assert "error running hook: startContainer[0] '/usr/bin/mkdir': signal: bad system call" in err, err
+
+
+def hooks_without_an_environment_have_that_of_their_side():
+    c = Container()
+    c.config["hooks"] = {}
+    for kind in HOOK_KINDS:
+        log = "/out/log" if kind == "startContainer" else c.out + "/log"
+        c.config["hooks"][kind] = [{"path": "/bin/sh", "args": ["sh", "-c", f"echo {kind} $INSIDE$OUTSIDE >>{log}"]}]
+    c.write()
+    c.create(env={"PATH": "/usr/bin", "OUTSIDE": "2"})
+    c.do("start", env={"PATH": "/usr/bin", "OUTSIDE": "2"})
+    c.do("delete", "--force", env={"PATH": "/usr/bin", "OUTSIDE": "2"})
+    equal(dict(line.split(" ") for line in read(c.out, "log").splitlines()),
+          {kind: "1" if kind == "startContainer" else "2" for kind in HOOK_KINDS})
 
 
 def hooks_of_creation_see_the_mounts_before_the_root_is_entered():
@@ -700,6 +723,7 @@ TESTS = [
     run_detached_returns_and_keeps_its_promises,
     run_keep_leaves_the_stopped_container,
     descriptors_are_passed_on_when_asked_for,
+    config_may_be_another_file_than_the_bundle_s_own,
     session_keyring_is_its_own_unless_asked_otherwise,
     exit_status_is_recorded_though_nobody_waited,
     memory_kill_is_recorded_though_nobody_waited,
@@ -707,6 +731,7 @@ TESTS = [
     hooks_never_have_the_environment_of_the_container,
     hook_of_the_namespaces_changes_the_root_by_relative_paths,
     hook_killed_by_a_filter_is_told_in_words,
+    hooks_without_an_environment_have_that_of_their_side,
     hooks_of_creation_see_the_mounts_before_the_root_is_entered,
     hook_that_fails_stops_all_but_poststop,
     poststop_hooks_all_run_whatever_fails,

@@ -14,6 +14,7 @@ import time
 from lib import Skip
 from test_sandbox_run import DEFAULT, ROOTFS, WORK, config_of, equal, linux, main, output, process, run, start
 
+PR_CAPBSET_DROP, CAP_SYS_RESOURCE = 24, 24
 IOPRIO = "import ctypes; print(ctypes.CDLL(None).syscall(252, 1, 0))"
 NS = "import os; print({k: os.stat('/proc/self/ns/' + k).st_ino for k in os.listdir('/proc/self/ns')})"
 MAPS = [{"containerID": 0, "hostID": 100000, "size": 65536}]
@@ -178,6 +179,25 @@ def unknown_capability_is_left_out_with_a_warning():
 
 
 # --- settings of namespaces ---
+
+def capabilities_can_be_inheritable_alone_for_any_user():
+    caps = {s: ["CAP_KILL"] for s in ("bounding", "inheritable")}
+    code = "print(*(l.split()[1] for l in open('/proc/self/status') if l[:6] in ('CapInh', 'CapPrm', 'CapBnd')))"
+    equal(output(code, process(capabilities=caps, user={"uid": 1000, "gid": 1000})),
+          "0000000000000020 0000000000000000 0000000000000020")
+
+
+def capability_that_the_runtime_lacks_is_left_out_with_a_warning():
+    lacking = "CAP_SYS_RESOURCE"
+    caps = {s: [lacking, "CAP_KILL"] for s in ("bounding", "effective", "permitted", "inheritable", "ambient")}
+    code = "print(*{l.split()[1] for l in open('/proc/self/status') if l.startswith('Cap')})"
+    libc = ctypes.CDLL(None, use_errno=True)
+    # As root: what is executed has the bounding set as permitted one.
+    status, out, err = run(code, process(capabilities=caps),
+                           preexec_fn=lambda: libc.prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0))
+    equal((status, out), (0, "0000000000000020\n"))
+    assert f"the runtime itself lacks {lacking}: left out" in err, err
+
 
 def sysctls_are_set_in_its_namespaces_alone():
     names = {"net.ipv4.ip_forward": "1", "kernel.shm_rmid_forced": "1", "net/core/somaxconn": "77",
@@ -419,6 +439,8 @@ TESTS = [
     working_directory_only_root_can_enter_is_entered,
     labels_of_modules_that_are_off_are_refused,
     unknown_capability_is_left_out_with_a_warning,
+    capabilities_can_be_inheritable_alone_for_any_user,
+    capability_that_the_runtime_lacks_is_left_out_with_a_warning,
     sysctls_are_set_in_its_namespaces_alone,
     sysctls_of_a_user_namespace_s_network_are_set,
     sysctl_the_kernel_does_not_take_ends_the_start,
