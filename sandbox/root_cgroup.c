@@ -67,7 +67,8 @@ struct job {
 	int tree;    /* to be filled */
 	char *lines; /* of /proc/self/cgroup, read outside */
 	int *ret;
-	struct err *err;
+	struct err *err; /* of who waits, and what it is told */
+	int result;
 };
 
 static int visit(void *arg)
@@ -75,9 +76,9 @@ static int visit(void *arg)
 	struct job *job = arg;
 
 	if (unshare(CLONE_NEWCGROUP) < 0)
-		err_errno(job->err, "cgroup namespace");
+		job->result = err_errno(job->err, "cgroup namespace");
 	else
-		(void)job->run(job, job->err); /* what it returns is in err too */
+		job->result = job->run(job, job->err);
 	return 0;
 }
 
@@ -88,19 +89,16 @@ static int visit(void *arg)
 static int send_away(struct job *job, struct err *e)
 {
 	_Alignas(16) char stack[AWAY_STACK_BYTES];
-	struct err err = ERR_INIT;
 	pid_t pid;
 
-	job->err = &err;
+	job->err = e;
 	pid = clone(visit, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD,
 		    job);
 	if (pid < 0)
 		return err_errno(e, "clone");
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (err.code)
-		*e = err;
-	return -err.code;
+	return job->result;
 }
 
 static int do_there(struct job *job, struct err *e)
