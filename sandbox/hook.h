@@ -5,7 +5,7 @@
  * container's. So it is libc and raw calls alone, without allocation, and needs of a filter that is in force
  * already only what starting any program needs.
  *
- * A hook gets the state JSON on stdin; and its configured environment. If none is configured, a startContainer hook
+ * A hook gets the state JSON on stdin and its configured environment. If none is configured, a startContainer hook
  * gets that of the container's process, as a program of the container. All others are programs of the host and get
  * that of the runtime: what an image says must not reach their loader (CVE-2025-23266).
  *

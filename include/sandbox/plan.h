@@ -127,10 +127,10 @@ enum sbx_hook_kind {
 #define SBX_HOOKS_MAX 64 /* of a kind */
 
 struct sbx_hook {
-	const char *path;	  /* absolute */
-	const char **argv;	  /* NULL-terminated */
-	const char **env;	  /* the same, all it gets; NULL: see hook.h */
-	uint32_t timeout_s;	  /* 0: none */
+	const char *path;   /* absolute */
+	const char **argv;  /* NULL-terminated */
+	const char **env;   /* the same, all it gets; NULL: see hook.h */
+	uint32_t timeout_s; /* 0: none */
 };
 
 struct sbx_hooks {
