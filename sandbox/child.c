@@ -56,6 +56,7 @@ static const struct {
 	{"restrict paths",      step_restrict,    CLONE_NEWNS,     true },
 	{"pivot",               step_pivot,       CLONE_NEWNS,     true },
 	{"host name",           step_names,       CLONE_NEWUTS,    true },
+	{"null device",         step_null,        CLONE_NEWNS,     false},
 	{"home",                step_home,        CLONE_NEWNS,     false},
 	{"working directory",   step_cwd,         0,               false},
 	{"execute",             step_find,        0,               false},

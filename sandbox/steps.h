@@ -34,8 +34,8 @@ typedef int child_step(struct child *c, struct err *e);
 /* ---- steps_self.c: the process itself ---- */
 
 child_step step_groups, step_wait, step_cpus, step_signals, step_hide, step_keyring, step_session,
-	step_descriptors, step_ids, step_label_files, step_tune, step_find, step_labels, step_drop,
-	step_death;
+	step_descriptors, step_null, step_ids, step_label_files, step_tune, step_find, step_labels,
+	step_drop, step_death;
 
 /* ---- steps_spaces.c: inside of its namespaces, the mounts excepted ---- */
 

@@ -2,9 +2,12 @@
 #include "sandbox/steps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -85,6 +88,36 @@ int step_descriptors(struct child *c, struct err *e)
 			     &c->gate.answer, &c->gate.creating, &c->gate.created};
 
 	return child_descriptors(c->place->fds, c->place->n_fds, kept, ARRAY_SIZE(kept), e);
+}
+
+static bool is_null(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+/*
+ * Who has the host's null device as its input or output gets the container's: that of the host has an inode of the host,
+ * and engines give it opened for reading alone (containerd --null-io), so that every write would fail. A container
+ * that has none keeps what it was given.
+ */
+int step_null(struct child *c, struct err *e)
+{
+	_cleanup_fd_ int fd = -1;
+
+	for (int i = STDIN_FILENO; c->plan->argv && i <= STDERR_FILENO; i++) {
+		if (!is_null(i))
+			continue;
+		if (fd < 0) /* not to wait, whatever the bundle has there */
+			fd = open("/dev/null",
+				  O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (fd < 0 || !is_null(fd))
+			return 0;
+		if (fcntl(fd, F_SETFL, 0) < 0 || dup3(fd, i, 0) < 0)
+			return err_errno(e, "descriptor %d", i);
+	}
+	return 0;
 }
 
 int step_ids(struct child *c, struct err *e)

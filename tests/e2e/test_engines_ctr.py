@@ -107,6 +107,12 @@ def stdin_reaches_the_process(c):
 
 
 @test
+def output_to_nowhere_can_be_written(c):
+    """The shim gives the null device, opened for reading alone."""
+    c.run("echo", "lost", options=["--null-io"])
+
+
+@test
 def env_cwd_and_mounts_are_set(c):
     path = os.path.join(c.home, "file")
     with open(path, "w", encoding="ascii") as f:
@@ -154,6 +160,16 @@ def a_seccomp_profile_is_installed(c):
 def mounts_and_devices_are_where_runc_has_them(c):
     return c.out("cut -d' ' -f2,3 /proc/self/mounts | grep -vE ' (dev)?tmpfs' | sort; "
                  "ls -l /dev | awk '/^[cb]/ { print $1, $3, $4, $5, $6 }'; ls /dev")
+
+
+@test
+def options_do_what_they_do_with_runc(c):
+    return [c.run("sh", "-c", script, options=options, status=None).stdout for options, script in (
+        (("--no-pivot",), "cut -d' ' -f2 /proc/mounts | sort"),
+        (("--privileged",), "ls /dev"),
+        (("--read-only", "--mount", "type=tmpfs,dst=/tmp,options=mode=1777"), "touch /tmp/x && echo tmp; touch /x"),
+        (("--annotation", "a=b", "--cgroup", ""), "echo started"),
+        (("--env", "A=1", "--env", "PATH=/usr/bin:/bin"), "env | grep -v HOSTNAME | sort"))]
 
 
 @test
