@@ -70,7 +70,6 @@ int pol_finish(struct pol *p, const char *name, struct err *e);
 /* words.c: the vocabulary. False if there is no such word. */
 bool pol_errno_value(const char *name, uint32_t *ret);
 bool pol_constant_value(const char *name, uint32_t *ret);
-const char *pol_op_name(enum pol_op op);
 bool pol_op_value(const char *name, enum pol_op *ret);
 
 /* filter.c: the number of a system call here; -1 for an unknown name, less for one of other machines. */

@@ -143,11 +143,6 @@ bool pol_constant_value(const char *name, uint32_t *ret)
 	return false;
 }
 
-const char *pol_op_name(enum pol_op op)
-{
-	return ops[op];
-}
-
 bool pol_op_value(const char *name, enum pol_op *ret)
 {
 	for (int i = 0; i < POL_OPS; i++) {

@@ -2,34 +2,46 @@
  * The /dev of functions: made once by root in a tmpfs and bound read-only into every instance, one mount instead of
  * a tmpfs and a mount per device. That of bundles is made in root_dev.c.
  */
-#include "sandbox/sandbox.h"
+#include "sandbox/dev.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "sandbox/sandbox.h"
 
+/* clang-format off */
 static const struct {
 	const char *name;
 	unsigned int major, minor;
 } devices[] = {
-	{"null",	 1, 3},
-	{"zero",	 1, 5},
-	{"full",	 1, 7},
+	{"null",    1, 3},
+	{"zero",    1, 5},
+	{"full",    1, 7},
 	{"random",  1, 8},
-	  {"urandom", 1, 9},
+	{"urandom", 1, 9},
 };
+/* clang-format on */
 
-static const struct {
-	const char *name, *to;
-} links[] = {
-	{"fd",     "/proc/self/fd"  },
-	{"stdin",  "/proc/self/fd/0"},
-	{"stdout", "/proc/self/fd/1"},
-	{"stderr", "/proc/self/fd/2"},
-};
+int dev_links(int dirfd, struct err *e)
+{
+	static const struct {
+		const char *name, *to;
+	} links[] = {
+		{"fd",     "/proc/self/fd"  },
+		{"stdin",  "/proc/self/fd/0"},
+		{"stdout", "/proc/self/fd/1"},
+		{"stderr", "/proc/self/fd/2"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (symlinkat(links[i].to, dirfd, links[i].name) < 0 && errno != EEXIST)
+			return err_errno(e, "link '/dev/%s'", links[i].name);
+	return 0;
+}
 
 static int add_device(int dirfd, size_t i, struct err *e)
 {
@@ -46,9 +58,8 @@ int sbx_dev_fill(int dirfd, struct err *e)
 	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
 		if (add_device(dirfd, i, e) < 0)
 			return -e->code;
-	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
-		if (symlinkat(links[i].to, dirfd, links[i].name) < 0)
-			return err_errno(e, "link '%s'", links[i].name);
+	if (dev_links(dirfd, e) < 0)
+		return -e->code;
 	if (mkdirat(dirfd, "shm", 0755) < 0)
 		return err_errno(e, "mkdir 'shm'");
 	return 0;

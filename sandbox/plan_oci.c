@@ -327,8 +327,7 @@ int plan_oci_parse(const char *text, size_t n, const char *bundle, struct sbx_pl
 	return plan_oci_parse_at(NULL, text, n, bundle, ret, e);
 }
 
-int sbx_plan_from_oci_at(const char *cache_root, const char *bundle_dir, struct sbx_plan **ret,
-			 struct err *e)
+int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e)
 {
 	_cleanup_free_ char *bundle = realpath(bundle_dir, NULL), *text = malloc(OCI_CONFIG_BYTES);
 	_cleanup_fd_ int dir = -1;
@@ -343,10 +342,5 @@ int sbx_plan_from_oci_at(const char *cache_root, const char *bundle_dir, struct 
 		r = file_read(dir, "config.json", text, OCI_CONFIG_BYTES, e);
 	if (r < 0)
 		return err_wrap(e, "bundle '%s'", bundle_dir);
-	return plan_oci_parse_at(cache_root, text, strlen(text), bundle, ret, e);
-}
-
-int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e)
-{
-	return sbx_plan_from_oci_at(NULL, bundle_dir, ret, e);
+	return plan_oci_parse(text, strlen(text), bundle, ret, e);
 }

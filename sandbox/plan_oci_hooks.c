@@ -4,22 +4,14 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "sandbox/hook.h"
 
 #define ANNOTATIONS_MAX 4096
 #define TIMEOUT_S_MAX	86400
 
-static const char *const kinds[SBX_HOOK_KINDS] = {
-	[SBX_HOOK_PRESTART] = "prestart",
-	[SBX_HOOK_CREATE_RUNTIME] = "createRuntime",
-	[SBX_HOOK_CREATE_CONTAINER] = "createContainer",
-	[SBX_HOOK_START_CONTAINER] = "startContainer",
-	[SBX_HOOK_POSTSTART] = "poststart",
-	[SBX_HOOK_POSTSTOP] = "poststop",
-};
-
 const char *oci_hook_word(size_t i)
 {
-	return i < ARRAY_SIZE(kinds) ? kinds[i] : NULL;
+	return i < SBX_HOOK_KINDS ? hook_kind_name((enum sbx_hook_kind)i) : NULL;
 }
 
 /* Left out they are [path], and the environment of what the hook belongs to: hook.h. */
@@ -68,7 +60,7 @@ int oci_hooks(struct oci *o, const struct node *hooks, struct err *e)
 	int r = node_object(hooks, e);
 
 	for (size_t k = 0; r == 0 && k < SBX_HOOK_KINDS; k++) {
-		struct node list = node_get(hooks, kinds[k]);
+		struct node list = node_get(hooks, oci_hook_word(k));
 		struct sbx_hooks *to = &o->plan->hooks[k];
 		size_t n = 0;
 

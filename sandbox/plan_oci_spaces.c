@@ -132,6 +132,22 @@ static int time_offsets(struct sbx_plan *p, const struct node *part, struct err 
 	return r < 0 ? r : offset(&p->boottime, &n, "boottime", e);
 }
 
+static int each_member(struct oci *o, const struct node *n,
+		       int (*one)(struct oci *, const struct node *, struct err *), struct err *e)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)n->json, key, value)
+	{
+		struct node item = node_get(n, key);
+
+		if (one(o, &item, e) < 0)
+			return -e->code;
+	}
+	return 0;
+}
+
 /* ---- sysctl ---- */
 
 /* The kernel's own keeps no list of what belongs to a namespace; this is runc's. '/' at the end: all below. */
@@ -196,8 +212,9 @@ static int sysctl_flag(const struct sbx_plan *p, const struct node *n, const cha
 	return node_fail(n, e, "is not in a separate kernel namespace");
 }
 
-static int one_sysctl(struct oci *o, struct sbx_sysctl *s, const struct node *n, struct err *e)
+static int one_sysctl(struct oci *o, const struct node *n, struct err *e)
 {
+	struct sbx_sysctl *s = &o->plan->sysctls[o->plan->n_sysctls++];
 	char file[SBX_SYSCTL_BYTES], *copy;
 	int r = node_need(n, e);
 
@@ -219,8 +236,6 @@ static int sysctls(struct oci *o, const struct node *part, struct err *e)
 	struct node n = node_get(part, "sysctl");
 	struct sbx_plan *p = o->plan;
 	size_t count = json_object_size(n.json);
-	const char *key;
-	json_t *value;
 	int r = node_object(&n, e);
 
 	if (r < 0 || count == 0)
@@ -230,15 +245,7 @@ static int sysctls(struct oci *o, const struct node *part, struct err *e)
 	p->sysctls = oci_alloc(o, count * sizeof(*p->sysctls), e);
 	if (!p->sysctls)
 		return -e->code;
-	json_object_foreach((json_t *)n.json, key, value)
-	{
-		struct node item = node_get(&n, key);
-
-		r = one_sysctl(o, &p->sysctls[p->n_sysctls++], &item, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return each_member(o, &n, one_sysctl, e);
 }
 
 /* ---- network devices ---- */
@@ -283,8 +290,6 @@ static int net_devices(struct oci *o, const struct node *part, struct err *e)
 	struct node n = node_get(part, "netDevices");
 	struct sbx_plan *p = o->plan;
 	size_t count = json_object_size(n.json);
-	const char *key;
-	json_t *value;
 	int r = node_object(&n, e);
 
 	if (r < 0 || count == 0)
@@ -296,15 +301,7 @@ static int net_devices(struct oci *o, const struct node *part, struct err *e)
 	p->net_devices = oci_alloc(o, count * sizeof(*p->net_devices), e);
 	if (!p->net_devices)
 		return -e->code;
-	json_object_foreach((json_t *)n.json, key, value)
-	{
-		struct node item = node_get(&n, key);
-
-		r = one_device(o, &item, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return each_member(o, &n, one_device, e);
 }
 
 int oci_in_namespaces(struct oci *o, const struct node *part, struct err *e)

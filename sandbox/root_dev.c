@@ -21,17 +21,9 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "sandbox/dev.h"
 #include "sandbox/mount.h"
 #include "sandbox/sys.h"
-
-static const struct {
-	const char *name, *to;
-} links[] = {
-	{"fd",     "/proc/self/fd"  },
-	{"stdin",  "/proc/self/fd/0"},
-	{"stdout", "/proc/self/fd/1"},
-	{"stderr", "/proc/self/fd/2"},
-};
 
 enum made { MADE_HERE = 1 }; /* else it is to be bound */
 
@@ -232,9 +224,8 @@ static int add_links(const struct root_state *s, struct err *e)
 
 	if (dev < 0)
 		return err_errno(e, "open '/dev'");
-	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
-		if (symlinkat(links[i].to, dev, links[i].name) < 0 && errno != EEXIST)
-			return err_errno(e, "link '/dev/%s'", links[i].name);
+	if (dev_links(dev, e) < 0)
+		return -e->code;
 	return link_ptmx(dev, e);
 }
 

@@ -227,10 +227,6 @@ int sbx_plan_grant(struct sbx_plan *p, struct err *e);
 /* An OCI bundle: DIR/config.json. Members that are not honoured are refused by name. */
 int sbx_plan_from_oci(const char *bundle_dir, struct sbx_plan **ret, struct err *e);
 
-/* The same with compiled filters kept below cache_root, the directory of states (seccomp_cache.h). */
-int sbx_plan_from_oci_at(const char *cache_root, const char *bundle_dir, struct sbx_plan **ret,
-			 struct err *e);
-
 /* What is asked for a further process. NULL, false and no items: what the config says, but see terminal. */
 struct sbx_wish {
 	/*

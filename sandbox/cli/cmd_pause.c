@@ -22,32 +22,36 @@ static int freeze(struct cg *group, struct err *e)
 	return r;
 }
 
-int cmd_pause(struct cli *c, struct err *e)
+static int thaw(struct cg *group, struct err *e)
+{
+	return cg_freeze(group, false, e);
+}
+
+static int change(struct cli *c, bool is_paused, int (*act)(struct cg *, struct err *),
+		  struct err *e)
 {
 	_cleanup_state_ struct state s = STATE_INIT;
 	_cleanup_cg_ struct cg group = CG_INIT;
 	enum state_status status;
 	int r = cli_open_group(c, true, &s, &status, &group, e);
+	bool fits;
 
 	if (r < 0)
 		return r;
-	if (status != STATE_RUNNING && status != STATE_CREATED)
-		return err_set(e, EINVAL, "container '%s' is %s: container not running", c->id,
-			       state_status_name(status));
-	return freeze(&group, e);
+	fits = is_paused ? status == STATE_PAUSED
+			 : status == STATE_RUNNING || status == STATE_CREATED;
+	if (!fits)
+		return err_set(e, EINVAL, "container '%s' is %s: container not %s", c->id,
+			       state_status_name(status), is_paused ? "paused" : "running");
+	return act(&group, e);
+}
+
+int cmd_pause(struct cli *c, struct err *e)
+{
+	return change(c, false, freeze, e);
 }
 
 int cmd_resume(struct cli *c, struct err *e)
 {
-	_cleanup_state_ struct state s = STATE_INIT;
-	_cleanup_cg_ struct cg group = CG_INIT;
-	enum state_status status;
-	int r = cli_open_group(c, true, &s, &status, &group, e);
-
-	if (r < 0)
-		return r;
-	if (status != STATE_PAUSED)
-		return err_set(e, EINVAL, "container '%s' is %s: container not paused", c->id,
-			       state_status_name(status));
-	return cg_freeze(&group, false, e);
+	return change(c, true, thaw, e);
 }
