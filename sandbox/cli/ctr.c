@@ -149,7 +149,7 @@ static int step_describe(struct ctr *c, struct err *e)
 
 	if (!bundle)
 		return err_errno(e, "bundle '%s'", c->cli->bundle);
-	r = cg_probe(&c->host, e);
+	r = c->host ? 0 : cg_probe(&c->host, e);
 	if (r < 0)
 		return r;
 	s->bundle = arena_strdup(s->arena, bundle);
