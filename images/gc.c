@@ -30,7 +30,7 @@ static const struct place {
 } places[] = {
 	{"sha256",   ".json",  false},
 	{"sha256",   ".erofs", true },
-	{"unpacked", "",	 false},
+	{"unpacked", "",       false},
 };
 
 static bool is_kept(const struct gc *gc, const char *digest)

@@ -73,7 +73,7 @@ static const struct {
 	const char *key;
 	size_t offset;
 } sizes[] = {
-	{"packed_bytes",	 offsetof(struct img, packed_bytes)  },
+	{"packed_bytes",   offsetof(struct img, packed_bytes)  },
 	{"unpacked_bytes", offsetof(struct img, unpacked_bytes)},
 };
 

@@ -28,11 +28,11 @@ static const struct {
 	bool is_inverted;
 } jumps[POL_OPS] = {
 	[POL_EQ] = {BPF_JEQ, false},
-	     [POL_NE] = {BPF_JEQ, true },
-	  [POL_LT] = {BPF_JGE, true },
+          [POL_NE] = {BPF_JEQ, true },
+          [POL_LT] = {BPF_JGE, true },
 	[POL_LE] = {BPF_JGT, true },
-	     [POL_GT] = {BPF_JGT, false},
-	  [POL_GE] = {BPF_JGE, false},
+          [POL_GT] = {BPF_JGT, false},
+          [POL_GE] = {BPF_JGE, false},
 };
 
 static void emit(struct pol_program *prog, struct sock_filter insn)

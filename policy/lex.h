@@ -22,7 +22,7 @@ struct lex {
 	struct err *e;
 	const char *name;     /* of the text, for errors */
 	const char *at, *end; /* what is left of the text; need not end in NUL */
-	unsigned line;	      /* of the byte at `at`; starts at 1 */
+	unsigned line;        /* of the byte at `at`; starts at 1 */
 	size_t n_words, pos;  /* of the current statement; the word that comes next */
 	struct word words[POL_STATEMENT_MAX];
 };

@@ -27,10 +27,10 @@ static const struct {
 	const char *word;
 	uint32_t verdict;
 } verdicts[] = {
-	{"allow", SECCOMP_RET_ALLOW	   },
-	{"deny",	 SECCOMP_RET_ERRNO | EPERM},
-	{"kill",	 SECCOMP_RET_KILL_PROCESS },
-	{"log",	SECCOMP_RET_LOG	       },
+	{"allow", SECCOMP_RET_ALLOW        },
+	{"deny",  SECCOMP_RET_ERRNO | EPERM},
+	{"kill",  SECCOMP_RET_KILL_PROCESS },
+	{"log",   SECCOMP_RET_LOG          },
 };
 
 /* The parts of statements. */

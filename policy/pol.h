@@ -21,27 +21,27 @@ enum pol_op { POL_EQ, POL_NE, POL_LT, POL_LE, POL_GT, POL_GE, POL_OPS };
  * make one.
  */
 struct pol_term {
-	uint8_t arg;	     /* 0..5 */
-	uint8_t op;	     /* enum pol_op */
+	uint8_t arg;         /* 0..5 */
+	uint8_t op;          /* enum pol_op */
 	bool is_alternative; /* preceded by "or" */
 	uint8_t n_values;    /* 1..POL_VALUES_MAX; 1 unless POL_EQ */
-	uint32_t mask;	     /* UINT32_MAX = the whole word */
+	uint32_t mask;       /* UINT32_MAX = the whole word */
 	uint32_t values[POL_VALUES_MAX];
 };
 
-#define POL_NAME_MAX	   31
+#define POL_NAME_MAX       31
 #define POL_CONDITIONS_MAX (16 << 10) /* bytes of all conditions as written */
 
 struct pol_rule {
 	char name[POL_NAME_MAX + 1];
-	int nr;		    /* negative: a call of other machines, has no effect here */
+	int nr;             /* negative: a call of other machines, has no effect here */
 	uint32_t verdict;   /* SECCOMP_RET_* with data */
 	uint32_t otherwise; /* what is said when the condition fails; unused without terms */
 	bool has_otherwise; /* else the policy's default */
 	uint16_t first_term;
 	uint16_t n_terms;   /* 0 = the verdict is constant */
 	uint16_t condition; /* offset of the condition as it was written, in text */
-	uint16_t file;	    /* which file said so; 0 = the outermost */
+	uint16_t file;      /* which file said so; 0 = the outermost */
 };
 
 struct pol {

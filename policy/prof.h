@@ -38,9 +38,9 @@ struct pol_profile {
 struct prof_sub {
 	const char *name;
 	int16_t multiplexer; /* number of socketcall or ipc */
-	int16_t call;	     /* its first argument */
-	int16_t direct;	     /* the number of its own; -1 if it has none */
-	uint32_t mask;	     /* of the first argument: ipc's upper half is a version */
+	int16_t call;        /* its first argument */
+	int16_t direct;      /* the number of its own; -1 if it has none */
+	uint32_t mask;       /* of the first argument: ipc's upper half is a version */
 };
 
 /* ---- profile_abi.c ---- */
@@ -65,8 +65,8 @@ char *pol_abi_name(enum prof_abi abi, uint32_t number);
 /* ---- profile_spans.c ---- */
 
 #define PROF_CHOICES_MAX 64 /* rules with arguments of one call */
-#define PROF_SPANS_MAX	 8192
-#define PROF_SUBS_MAX	 64 /* calls that multiplexers carry */
+#define PROF_SPANS_MAX   8192
+#define PROF_SUBS_MAX    64 /* calls that multiplexers carry */
 
 /* One rule with arguments as a call's verdict may need it. */
 struct prof_choice {

@@ -13,15 +13,15 @@ static const struct {
 	const char *name;
 	uint32_t action;
 } actions[] = {
-	{"SCMP_ACT_KILL",	  SECCOMP_RET_KILL_THREAD },
+	{"SCMP_ACT_KILL",         SECCOMP_RET_KILL_THREAD },
 	{"SCMP_ACT_KILL_PROCESS", SECCOMP_RET_KILL_PROCESS},
-	{"SCMP_ACT_KILL_THREAD",	 SECCOMP_RET_KILL_THREAD },
-	{"SCMP_ACT_TRAP",	  SECCOMP_RET_TRAP	  },
-	{"SCMP_ACT_ERRNO",	   SECCOMP_RET_ERRNO	    },
-	{"SCMP_ACT_TRACE",	   SECCOMP_RET_TRACE	    },
-	{"SCMP_ACT_ALLOW",	   SECCOMP_RET_ALLOW	    },
-	{"SCMP_ACT_LOG",		 SECCOMP_RET_LOG		},
-	{"SCMP_ACT_NOTIFY",	    SECCOMP_RET_USER_NOTIF  },
+	{"SCMP_ACT_KILL_THREAD",  SECCOMP_RET_KILL_THREAD },
+	{"SCMP_ACT_TRAP",         SECCOMP_RET_TRAP        },
+	{"SCMP_ACT_ERRNO",        SECCOMP_RET_ERRNO       },
+	{"SCMP_ACT_TRACE",        SECCOMP_RET_TRACE       },
+	{"SCMP_ACT_ALLOW",        SECCOMP_RET_ALLOW       },
+	{"SCMP_ACT_LOG",          SECCOMP_RET_LOG         },
+	{"SCMP_ACT_NOTIFY",       SECCOMP_RET_USER_NOTIF  },
 };
 
 static const char *const cmps[] = {

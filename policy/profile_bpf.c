@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "policy/prof.h"
 
-#define REACH		250 /* of 255: two trampolines may come between */
+#define REACH           250 /* of 255: two trampolines may come between */
 #define VERDICTS_SHARED 16
 
 typedef uint32_t place;
@@ -84,7 +84,7 @@ static place verdict(struct writer *w, uint32_t value)
 static const struct {
 	uint16_t op;
 	bool is_inverted;
-	bool is_order;	     /* a larger high half decides too */
+	bool is_order;       /* a larger high half decides too */
 	bool holds_if_below; /* what is said of an argument that is below any such value */
 } cmps[] = {
 	[POL_CMP_NE] = {BPF_JEQ, true,  false, true },

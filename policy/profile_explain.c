@@ -9,7 +9,7 @@
 #include "policy/prof.h"
 
 static const char *const signs[] = {
-	[POL_CMP_NE] = "!=", [POL_CMP_LT] = "<", [POL_CMP_LE] = "<=",	     [POL_CMP_EQ] = "==",
+	[POL_CMP_NE] = "!=", [POL_CMP_LT] = "<", [POL_CMP_LE] = "<=",        [POL_CMP_EQ] = "==",
 	[POL_CMP_GE] = ">=", [POL_CMP_GT] = ">", [POL_CMP_MASKED_EQ] = "==",
 };
 

@@ -14,7 +14,7 @@
 #define NO_SUCH_CALL (SECCOMP_RET_ERRNO | ENOSYS)
 #define NUMBER_NONE  UINT32_MAX /* -1: what a tracer leaves of a call that it took away */
 
-#define X32_OWN	     (PROF_X32_BIT + 512) /* first of the calls that only x32 has */
+#define X32_OWN      (PROF_X32_BIT + 512) /* first of the calls that only x32 has */
 #define X32_OWN_END  (PROF_X32_BIT + 548)
 
 /* A rule at a number; several may sit at one. */

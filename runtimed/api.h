@@ -20,7 +20,7 @@
 #include "runtimed/func.h"
 #include "runtimed/http.h"
 
-#define API_BODY_MAX	  (6u << 20)  /* an event */
+#define API_BODY_MAX      (6u << 20)  /* an event */
 #define API_CODE_BODY_MAX (70u << 20) /* 50 MB of zip in base64, and the rest */
 
 struct core;

@@ -18,7 +18,7 @@
 #include "runtimed/route.h"
 
 #define CONTEXT_BASE64_MAX ((GUEST_CONTEXT_MAX + 2) / 3 * 4)
-#define HEADERS_MAX	   (16u << 10)
+#define HEADERS_MAX        (16u << 10)
 
 static bool wants_log(const struct call *c)
 {

@@ -15,7 +15,7 @@
 #include "runtimed/store.h"
 
 #define METRICS_TEXT_MAX (1u << 20)
-#define LOGS_PAGE_BYTES	 (1u << 20)
+#define LOGS_PAGE_BYTES  (1u << 20)
 
 void api_health(struct call *c)
 {

@@ -30,10 +30,10 @@
 #include "base/err.h"
 #include "runtimed/launch.h"
 
-#define CODESTORE_BYTES_MAX	(UINT64_C(75) << 30) /* all packages together; Lambda's, a region */
+#define CODESTORE_BYTES_MAX     (UINT64_C(75) << 30) /* all packages together; Lambda's, a region */
 #define CODESTORE_RESERVE_BYTES (UINT64_C(64) << 20) /* left free for others on that file system */
-#define CODESTORE_CODES_MAX	20000
-#define CODESTORE_ENTRY_BYTES	UINT64_C(4096)
+#define CODESTORE_CODES_MAX     20000
+#define CODESTORE_ENTRY_BYTES   UINT64_C(4096)
 
 struct codestore;
 

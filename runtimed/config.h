@@ -24,21 +24,21 @@ struct config {
 	char policy_dir[CONFIG_PATH_MAX + 1];
 	char region[CONFIG_WORD_MAX + 1];  /* of ARNs: "local-1" */
 	char account[CONFIG_WORD_MAX + 1]; /* of ARNs: "000000000000" */
-	uint64_t listen_port;		   /* loopback TCP; 0 = a free one, written to RUN/port */
-	uint64_t core_uid;		   /* the core runs as this uid and gid */
-	uint64_t uid_base;		   /* first host id of instances; 65536 each */
+	uint64_t listen_port;              /* loopback TCP; 0 = a free one, written to RUN/port */
+	uint64_t core_uid;                 /* the core runs as this uid and gid */
+	uint64_t uid_base;                 /* first host id of instances; 65536 each */
 	/* pool */
 	uint64_t prefork_children; /* waiting per image */
 	uint64_t reserve_sandboxes;
 	uint64_t instances_max; /* all functions together */
 	uint64_t instances_per_function_max;
-	uint64_t keep_alive_us;	    /* idle instance is stopped after this */
+	uint64_t keep_alive_us;     /* idle instance is stopped after this */
 	uint64_t freeze_after_us;   /* idle instance is frozen after this */
-	uint64_t queue_max;	    /* waiting invocations, all functions */
+	uint64_t queue_max;         /* waiting invocations, all functions */
 	uint64_t queue_deadline_us; /* then 429 */
 	uint64_t zygote_forks_max;  /* re-executed after so many forks ... */
-	uint64_t zygote_age_us;	    /* ... or this long */
-	uint64_t start_way;	    /* enum launch_way: best way allowed (0 = pre-forked) */
+	uint64_t zygote_age_us;     /* ... or this long */
+	uint64_t start_way;         /* enum launch_way: best way allowed (0 = pre-forked) */
 	/* invocations */
 	uint64_t init_timeout_us;
 	uint64_t pids_max;

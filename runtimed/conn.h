@@ -25,9 +25,9 @@
 #include "runtimed/http.h"
 #include "runtimed/route.h"
 
-#define CONN_READ_BYTES	  (64u << 10)
+#define CONN_READ_BYTES   (64u << 10)
 #define CONN_WINDOW_BYTES (10u << 10) /* must move within body_timeout, either way */
-#define CONN_LINGER_US	  UINT64_C(2000000)
+#define CONN_LINGER_US    UINT64_C(2000000)
 #define FRONT_BODIES_MAX  (256u << 20) /* bodies being received, together */
 
 enum conn_phase {
@@ -49,7 +49,7 @@ struct front {
 	uv_timer_t timer;
 	uint64_t timer_due_us; /* 0 = not running */
 	struct list phases[CONN_PHASES];
-	size_t n_conns;	       /* not gone */
+	size_t n_conns;        /* not gone */
 	size_t n_bodies_bytes; /* promised to requests being received */
 	unsigned n_handles;    /* listeners and timer not closed yet */
 	struct list changes;   /* of functions, at work */
@@ -59,7 +59,7 @@ struct front {
 	void (*done)(void *arg);
 	void *done_arg;
 	uint64_t date_s; /* of date */
-	char date[32];	 /* "Sat, 21 Nov 2026 07:04:57 GMT" */
+	char date[32];   /* "Sat, 21 Nov 2026 07:04:57 GMT" */
 	char read[CONN_READ_BYTES];
 };
 
@@ -83,9 +83,9 @@ struct conn {
 	size_t n_body_bytes;
 	bool is_trusted; /* the unix socket: no signature wanted */
 	bool is_feeding; /* conn_feed() is at work and goes on by itself */
-	bool is_last;	 /* close after the answer */
-	bool has_call;	 /* a handler owes an answer */
-	bool is_closed;	 /* libuv has let go */
+	bool is_last;    /* close after the answer */
+	bool has_call;   /* a handler owes an answer */
+	bool is_closed;  /* libuv has let go */
 };
 
 /* Accept from a listener; a connection over the limit, or of a stranger, is answered and closed. */

@@ -143,13 +143,13 @@ static const struct {
 	int (*run)(struct main *, struct err *);
 } steps[] = {
 	{"basics",   open_basics  },
-	 {"launcher", open_link    },
-	{"confine",  confine	   }, /* before the first thread: it holds for the calling one and its children */
-	{"store",	  open_store   },
-	 {"logs",	  open_logs	   },
-	{"pool",	 open_pool	  },
-	 {"packages", open_packages},
-	{"front",	  open_front   },
+        {"launcher", open_link    },
+	{"confine",  confine      }, /* before the first thread: it holds for the calling one and its children */
+	{"store",    open_store   },
+        {"logs",     open_logs    },
+	{"pool",     open_pool    },
+        {"packages", open_packages},
+	{"front",    open_front   },
 };
 
 /* ---- drain ---- */

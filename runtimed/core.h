@@ -23,15 +23,15 @@ struct core {
 	struct config cfg;
 	struct launch_hello hello; /* images, cgroup mode */
 	struct funcs *funcs;
-	struct store *store;	 /* runtimed/store.h */
-	struct logs *logs;	 /* runtimed/logs.h */
-	struct front *front;	 /* runtimed/front.h */
-	struct link *link;	 /* runtimed/link.h */
-	struct codes *codes;	 /* runtimed/package.h */
-	struct pool *pool;	 /* runtimed/pool.h */
+	struct store *store;     /* runtimed/store.h */
+	struct logs *logs;       /* runtimed/logs.h */
+	struct front *front;     /* runtimed/front.h */
+	struct link *link;       /* runtimed/link.h */
+	struct codes *codes;     /* runtimed/package.h */
+	struct pool *pool;       /* runtimed/pool.h */
 	struct metrics *metrics; /* runtimed/metrics.h */
-	struct sigv4_key key;	 /* the root key: who may speak over TCP */
-	int state_dir;		 /* STATE/core, ours to write */
+	struct sigv4_key key;    /* the root key: who may speak over TCP */
+	int state_dir;           /* STATE/core, ours to write */
 	bool is_draining;
 	/* What one read(2) may bring, of a stream and of a log pipe: a frame stays valid while the log is
 	 * drained for it. */

@@ -17,20 +17,20 @@
 #include "base/log.h"
 
 /* Lambda's limits where it has one. */
-#define FUNC_NAME_MAX	     64
+#define FUNC_NAME_MAX        64
 #define FUNC_HANDLER_MAX     128
-#define FUNC_IMAGE_MAX	     63
-#define FUNC_ROLE_MAX	     256
+#define FUNC_IMAGE_MAX       63
+#define FUNC_ROLE_MAX        256
 #define FUNC_DESCRIPTION_MAX 256
 #define FUNC_ENV_BYTES_MAX   4096
-#define FUNC_ENV_MAX	     128
+#define FUNC_ENV_MAX         128
 #define FUNC_MEMORY_MIN_MB   64
 #define FUNC_MEMORY_MAX_MB   10240
 #define FUNC_TIMEOUT_MAX_MS  900000
-#define FUNC_TMP_MIN_MB	     16
-#define FUNC_TMP_MAX_MB	     10240
-#define FUNC_SHA256_LEN	     32
-#define FUNCS_MAX	     10000
+#define FUNC_TMP_MIN_MB      16
+#define FUNC_TMP_MAX_MB      10240
+#define FUNC_SHA256_LEN      32
+#define FUNCS_MAX            10000
 
 struct func {
 	uint32_t refs;
@@ -50,8 +50,8 @@ struct func {
 	uint64_t code_bytes; /* packed */
 	char revision[37];   /* fresh UUID per change */
 	uint64_t modified_wall_us;
-	struct list link;	     /* registry */
-	struct fnpool *pool;	     /* pool.c's, while it has instances or waiting invocations */
+	struct list link;            /* registry */
+	struct fnpool *pool;         /* pool.c's, while it has instances or waiting invocations */
 	struct log_limit broken_log; /* instance.c's: a new version goes on with the old one's */
 };
 

@@ -12,12 +12,12 @@ static const struct {
 	const char *key;
 	size_t offset, size;
 } texts[] = {
-	{"name",	 offsetof(struct func, name),	      FUNC_NAME_MAX + 1       },
-	{"handler",	    offsetof(struct func, handler),	    FUNC_HANDLER_MAX + 1	},
-	{"image",	  offsetof(struct func, image),	FUNC_IMAGE_MAX + 1	  },
-	{"role",	 offsetof(struct func, role),	      FUNC_ROLE_MAX + 1       },
+	{"name",        offsetof(struct func, name),        FUNC_NAME_MAX + 1       },
+	{"handler",     offsetof(struct func, handler),     FUNC_HANDLER_MAX + 1    },
+	{"image",       offsetof(struct func, image),       FUNC_IMAGE_MAX + 1      },
+	{"role",        offsetof(struct func, role),        FUNC_ROLE_MAX + 1       },
 	{"description", offsetof(struct func, description), FUNC_DESCRIPTION_MAX + 1},
-	{"revision",    offsetof(struct func, revision),    37			},
+	{"revision",    offsetof(struct func, revision),    37                      },
 };
 
 static const struct {
@@ -25,10 +25,10 @@ static const struct {
 	size_t offset, size; /* 4 or 8 bytes */
 	uint64_t max;
 } numbers[] = {
-	{"memory_mb",	      offsetof(struct func, memory_mb),	4, UINT32_MAX},
-	{"timeout_ms",       offsetof(struct func, timeout_ms),	  4, UINT32_MAX},
-	{"tmp_mb",	   offsetof(struct func, tmp_mb),		  4, UINT32_MAX},
-	{"code_bytes",       offsetof(struct func, code_bytes),	  8, INT64_MAX },
+	{"memory_mb",        offsetof(struct func, memory_mb),        4, UINT32_MAX},
+	{"timeout_ms",       offsetof(struct func, timeout_ms),       4, UINT32_MAX},
+	{"tmp_mb",           offsetof(struct func, tmp_mb),           4, UINT32_MAX},
+	{"code_bytes",       offsetof(struct func, code_bytes),       8, INT64_MAX },
 	{"modified_wall_us", offsetof(struct func, modified_wall_us), 8, INT64_MAX },
 };
 

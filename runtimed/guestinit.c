@@ -41,23 +41,23 @@ static void environment(const struct core *core, const struct func *fn, const ch
 	const struct {
 		const char *key, *value;
 	} own[] = {
-		{"_HANDLER",			     fn->handler				},
-		{"AWS_EXECUTION_ENV",		      execution			       },
-		{"AWS_LAMBDA_FUNCTION_NAME",	     fn->name				     },
-		{"AWS_LAMBDA_FUNCTION_VERSION",	VERSION				       },
-		{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory				  },
-		{"AWS_LAMBDA_INITIALIZATION_TYPE",  "on-demand"			      },
-		{"AWS_LAMBDA_LOG_GROUP_NAME",	      group				   },
-		{"AWS_LAMBDA_LOG_STREAM_NAME",      stream				     },
-		{"AWS_REGION",		       core->cfg.region		       },
-		{"AWS_DEFAULT_REGION",	       core->cfg.region		       },
-		{"LAMBDA_TASK_ROOT",		     "/var/task"				},
-		{"LAMBDA_RUNTIME_DIR",	       "/usr/lib/runtimed"			  },
+		{"_HANDLER",                        fn->handler                            },
+		{"AWS_EXECUTION_ENV",               execution                              },
+		{"AWS_LAMBDA_FUNCTION_NAME",        fn->name                               },
+		{"AWS_LAMBDA_FUNCTION_VERSION",     VERSION                                },
+		{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory                                 },
+		{"AWS_LAMBDA_INITIALIZATION_TYPE",  "on-demand"                            },
+		{"AWS_LAMBDA_LOG_GROUP_NAME",       group                                  },
+		{"AWS_LAMBDA_LOG_STREAM_NAME",      stream                                 },
+		{"AWS_REGION",                      core->cfg.region                       },
+		{"AWS_DEFAULT_REGION",              core->cfg.region                       },
+		{"LAMBDA_TASK_ROOT",                "/var/task"                            },
+		{"LAMBDA_RUNTIME_DIR",              "/usr/lib/runtimed"                    },
 		{"TZ",			      ":UTC"				 },
-		{"LANG",			    "C.UTF-8"				  },
+		{"LANG",			    "C.UTF-8"                              },
 		{"PATH",			    "/usr/local/bin:/usr/bin:/bin:/opt/bin"},
 		{"HOME",			    "/tmp"				 },
-		{"LD_LIBRARY_PATH",		    "/var/task:/var/task/lib:/opt/lib"     },
+		{"LD_LIBRARY_PATH",                 "/var/task:/var/task/lib:/opt/lib"     },
 	};
 
 	(void)snprintf(memory, sizeof(memory), "%" PRIu32, fn->memory_mb);

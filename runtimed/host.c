@@ -241,13 +241,13 @@ static const struct {
 	int (*run)(struct host *, struct err *);
 } steps[] = {
 	{"mount namespace", own_mounts      },
-	 {"directories",	 open_dirs	  },
-	     {"lock",	      take_lock       },
-	{"policies",	     compile_policies},
-	 {"cgroups",	     open_groups	},
-	     {"devices",	 prepare_dev	    },
-	{"null device",	open_null	 },
-	 {"images",	    mount_images	},
+        {"directories",     open_dirs       },
+        {"lock",            take_lock       },
+	{"policies",        compile_policies},
+        {"cgroups",         open_groups     },
+        {"devices",         prepare_dev     },
+	{"null device",     open_null       },
+        {"images",          mount_images    },
 };
 
 int host_open(struct host *h, const struct config *cfg, struct err *e)
@@ -268,7 +268,7 @@ int host_open(struct host *h, const struct config *cfg, struct err *e)
 /* Mounts first: what stays mounted cannot be removed. All failures are told, none stops the rest. */
 static void clear_run(struct host *h)
 {
-	static const char *const names[] = {"img",  "dev",	     "stage", "cgroup",
+	static const char *const names[] = {"img",  "dev",           "stage", "cgroup",
 					    "port", "runtimed.sock", "lock"};
 	struct err e = ERR_INIT;
 

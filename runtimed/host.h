@@ -27,8 +27,8 @@
 struct host {
 	const struct config *cfg;
 	int state, run; /* directories */
-	int lock;	/* RUN/lock, held */
-	int null;	/* /dev/null: standard input of all that is started; ours may be anything */
+	int lock;       /* RUN/lock, held */
+	int null;       /* /dev/null: standard input of all that is started; ours may be anything */
 	struct cg_host *cgroups;
 	char group_name[HOST_GROUP_MAX];
 	bool has_group;

@@ -25,11 +25,11 @@ struct http_parser {
 	struct http_field fields[HTTP_FIELDS_MAX];
 	size_t target_size;
 	size_t head_size; /* bytes seen before the body */
-	char last[2];	  /* of them: folding is "\r\n" and a blank */
+	char last[2];     /* of them: folding is "\r\n" and a blank */
 	bool is_head_done;
 	size_t n_text;
 	const char *mark; /* body: bytes from here on are accounted for in no piece yet ... */
-	size_t gap;	  /* ... and so many were before this feed */
+	size_t gap;       /* ... and so many were before this feed */
 	const char *why;
 	/* Copies are no longer than what arrived, as each NUL replaces a separator; and path once more. */
 	char text[HTTP_BLOCK_MAX + 2 * HTTP_TARGET_MAX + 2];

@@ -27,10 +27,10 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define HTTP_TARGET_MAX 8160	    /* a request line of 8 KiB */
-#define HTTP_BLOCK_MAX	(16u << 10) /* the header block, and what stands around the target */
+#define HTTP_TARGET_MAX 8160        /* a request line of 8 KiB */
+#define HTTP_BLOCK_MAX  (16u << 10) /* the header block, and what stands around the target */
 #define HTTP_FIELDS_MAX 100
-#define HTTP_GAP_MAX	1024
+#define HTTP_GAP_MAX    1024
 
 /* One header field. The name is in lower case; the value has no blanks around it. */
 struct http_field {

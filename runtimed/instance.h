@@ -43,24 +43,24 @@ struct instance {
 	uint64_t id;
 	enum instance_state state;
 	bool is_frozen;
-	bool is_starting;	/* counted in of->n_starting */
-	bool is_fresh;		/* has served nothing yet: the next invocation is its cold one */
+	bool is_starting;       /* counted in of->n_starting */
+	bool is_fresh;          /* has served nothing yet: the next invocation is its cold one */
 	struct invocation *inv; /* while BUSY */
 	uint64_t asked_us, idle_since_us;
 	struct launch_started started;
 	struct guest_ready ready;
 	struct cg_meter meter;
-	uint64_t cpu_seen_us;	 /* of the group, at the end of the last invocation */
-	uint64_t oom_seen;	 /* kills of the group until then: not the next one's */
+	uint64_t cpu_seen_us;    /* of the group, at the end of the last invocation */
+	uint64_t oom_seen;       /* kills of the group until then: not the next one's */
 	uint64_t idle_log_bytes; /* written since it went idle */
 	int data, log;
 	uv_poll_t data_poll, log_poll;
 	uint32_t n_handles;    /* of the two polls, not yet closed */
 	bool is_writing;       /* waiting for the stream to take the rest */
-	bool is_late;	       /* stopped because it was not ready in time */
-	struct buf in;	       /* the frame being received */
-	struct buf out;	       /* GUEST_INIT, until it is sent */
-	uint64_t sent;	       /* bytes of out and of the invocation's frame that are gone */
+	bool is_late;          /* stopped because it was not ready in time */
+	struct buf in;         /* the frame being received */
+	struct buf out;        /* GUEST_INIT, until it is sent */
+	uint64_t sent;         /* bytes of out and of the invocation's frame that are gone */
 	struct list link;      /* idle list of the function, most recent first; or its others */
 	struct list idle_link; /* all idle ones, least recently used first */
 	struct list thaw_link; /* idle and not frozen, oldest first */

@@ -16,7 +16,7 @@ struct instance;
 struct invocation {
 	struct core *core;
 	struct invoke_request req; /* fn, event and context are ours */
-	struct instance *in;	   /* while it runs */
+	struct instance *in;       /* while it runs */
 	struct record rec;
 	bool is_canceled;     /* nobody waits for done() */
 	bool is_timed_out;    /* its instance was stopped for it; the end comes with GONE */

@@ -361,8 +361,8 @@ int launcher_main(const struct config *cfg)
 {
 	struct launcher l = {
 		.cfg = cfg, .core = {-1, -1},
-		      .core_sock = -1, .signals = -1
-	    };
+                     .core_sock = -1, .signals = -1
+        };
 	struct err e = ERR_INIT;
 	sigset_t signals;
 	int r;

@@ -37,7 +37,7 @@ struct launcher {
 	struct netpool net;
 	struct codestore *code;
 	struct zygote *zygotes[LAUNCH_IMAGES_MAX]; /* the present ones */
-	struct list all_zygotes;		   /* and those to come, and those retired */
+	struct list all_zygotes;                   /* and those to come, and those retired */
 	struct slots *slots;
 	struct packages *packages;
 	/* the core */

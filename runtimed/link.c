@@ -187,10 +187,10 @@ static const struct {
 	void (*run)(struct core *, const union launch_message *, int *fds);
 } messages[] = {
 	[LAUNCH_STARTED] = {sizeof(struct launch_started),  LAUNCH_STARTED_FDS, on_started },
-	[LAUNCH_FAILED] = {sizeof(struct launch_failed),	 0,		    on_failed  },
-	[LAUNCH_GONE] = {sizeof(struct launch_gone),     0,			on_gone    },
-	[LAUNCH_UNPACKED] = {sizeof(struct launch_unpacked), 0,			on_unpacked},
-	[LAUNCH_BASE] = {sizeof(struct launch_base),     0,			on_base    },
+	[LAUNCH_FAILED] = {sizeof(struct launch_failed),   0,                  on_failed  },
+	[LAUNCH_GONE] = {sizeof(struct launch_gone),     0,                  on_gone    },
+	[LAUNCH_UNPACKED] = {sizeof(struct launch_unpacked), 0,                  on_unpacked},
+	[LAUNCH_BASE] = {sizeof(struct launch_base),     0,                  on_base    },
 };
 
 /* One message; false when there is none. */

@@ -28,7 +28,7 @@ struct loglines {
 	void (*line)(void *arg, const char *line, size_t n); /* borrowed for the call */
 	void *arg;
 	uint64_t bytes_max;
-	uint64_t bytes;		/* taken: for struct record's log_bytes */
+	uint64_t bytes;         /* taken: for struct record's log_bytes */
 	uint64_t dropped_bytes; /* for log_dropped_bytes */
 	/* private */
 	size_t len;

@@ -61,7 +61,7 @@ struct logs_page {
 	const char *data; /* borrowed until done() returns */
 	size_t size;
 	uint64_t last_sequence; /* of the last line in data; after itself if there is none */
-	bool is_gap;		/* lines between after and the first one are gone */
+	bool is_gap;            /* lines between after and the first one are gone */
 };
 typedef void logs_done_fn(void *arg, const struct logs_page *page, const struct err *e);
 

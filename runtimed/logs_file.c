@@ -15,12 +15,12 @@
 #include "base/file.h"
 #include "base/str.h"
 
-#define CUR		"log"
-#define OLD		"log.1"
-#define CHUNK_BYTES	(64 << 10)
-#define HALF_BYTES_MIN	4096
-#define PENDING_MAX	(CHUNK_BYTES + LOGFILE_LINE_MAX)
-#define PATH_BYTES	(FUNC_NAME_MAX + 16)
+#define CUR             "log"
+#define OLD             "log.1"
+#define CHUNK_BYTES     (64 << 10)
+#define HALF_BYTES_MIN  4096
+#define PENDING_MAX     (CHUNK_BYTES + LOGFILE_LINE_MAX)
+#define PATH_BYTES      (FUNC_NAME_MAX + 16)
 #define SEQUENCE_PREFIX "{\"seq\":"
 
 static int open_log(const struct logfile *f, const char *name, int flags, int *ret_fd,

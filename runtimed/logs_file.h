@@ -19,7 +19,7 @@
 #include "runtimed/func.h"
 #include "runtimed/loglines.h"
 
-#define LOGFILE_MARKS	 64
+#define LOGFILE_MARKS    64
 #define LOGFILE_LINE_MAX (6 * LOGLINES_LINE_MAX + 512) /* every byte as \u00xx, and the keys */
 
 struct segment {

@@ -66,8 +66,8 @@ struct logs {
 
 	/* the writer's */
 	struct list buckets[LOGS_BUCKETS]; /* struct logfile */
-	struct list dirty;		   /* struct logfile: lines not yet written */
-	struct list waiting;		   /* struct item: queries */
+	struct list dirty;                 /* struct logfile: lines not yet written */
+	struct list waiting;               /* struct item: queries */
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;

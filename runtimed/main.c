@@ -26,12 +26,12 @@ const char *__asan_default_options(void)
 
 static const struct option options[] = {
 	{"state",  required_argument, NULL, 's'},
-	{"run",	required_argument, NULL, 'r'},
+	{"run",    required_argument, NULL, 'r'},
 	{"config", required_argument, NULL, 'c'},
-	{"set",	required_argument, NULL, 'S'},
-	{"role",	 required_argument, NULL, 'R'},
-	{"help",	 no_argument,	      NULL, 'h'},
-	{NULL,     0,		  NULL, 0	 },
+	{"set",    required_argument, NULL, 'S'},
+	{"role",   required_argument, NULL, 'R'},
+	{"help",   no_argument,       NULL, 'h'},
+	{NULL,     0,                 NULL, 0  },
 };
 
 static void usage(FILE *out)
@@ -93,8 +93,8 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } roles[] = {
-	{"core",	 core_main  },
-	     {"unpack", unpack_main}
+	{"core",   core_main  },
+        {"unpack", unpack_main}
 };
 
 static int run_role(const char *name)

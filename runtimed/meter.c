@@ -60,10 +60,10 @@ uint64_t meter_mb_ms(uint64_t memory_mb, uint64_t billed_ms)
 
 /* Every sum of struct usage: added by one loop, so that none is forgotten. */
 static const size_t sums[] = {
-	offsetof(struct usage, n_cold),	   offsetof(struct usage, queue_us),
+	offsetof(struct usage, n_cold),    offsetof(struct usage, queue_us),
 	offsetof(struct usage, init_us),   offsetof(struct usage, handler_us),
 	offsetof(struct usage, total_us),  offsetof(struct usage, billed_ms),
-	offsetof(struct usage, mb_ms),	   offsetof(struct usage, cpu_us),
+	offsetof(struct usage, mb_ms),     offsetof(struct usage, cpu_us),
 	offsetof(struct usage, bytes_in),  offsetof(struct usage, bytes_out),
 	offsetof(struct usage, log_bytes), offsetof(struct usage, log_dropped_bytes),
 };

@@ -13,7 +13,7 @@
 #include "runtimed/store.h"
 
 /* Upper bounds 50 µs, 100 µs, 200 µs ... doubling; the last is open. */
-#define METRICS_BUCKETS	   24
+#define METRICS_BUCKETS    24
 #define METRICS_BUCKET0_US 50
 
 struct metrics_histogram {

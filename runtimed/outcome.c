@@ -9,11 +9,11 @@ static const struct {
 	const char *name;
 	int exit_status;
 } outcomes[] = {
-	[OUTCOME_OK] = {"ok",	      0},
+	[OUTCOME_OK] = {"ok",         0},
 	[OUTCOME_USER_ERROR] = {"user_error", 3},
-	[OUTCOME_TIMEOUT] = {"timeout",	4},
-	[OUTCOME_OOM] = {"oom",	5},
-	[OUTCOME_EXIT] = {"exit",	  6},
+	[OUTCOME_TIMEOUT] = {"timeout",    4},
+	[OUTCOME_OOM] = {"oom",        5},
+	[OUTCOME_EXIT] = {"exit",       6},
 	[OUTCOME_INIT_ERROR] = {"init_error", 7},
 	[OUTCOME_THROTTLED] = {"throttled",  8},
 };

@@ -6,8 +6,8 @@ enum outcome {
 	OUTCOME_OK,
 	OUTCOME_USER_ERROR, /* the handler raised */
 	OUTCOME_TIMEOUT,    /* its time was up; the whole group was killed */
-	OUTCOME_OOM,	    /* the kernel killed in its group for lack of memory */
-	OUTCOME_EXIT,	    /* the process ended by itself, or by a signal */
+	OUTCOME_OOM,        /* the kernel killed in its group for lack of memory */
+	OUTCOME_EXIT,       /* the process ended by itself, or by a signal */
 	OUTCOME_INIT_ERROR, /* import failed, handler missing, or the sandbox could not be made */
 	OUTCOME_THROTTLED,  /* no instance within the caps and the queue's deadline */
 	OUTCOME_COUNT

@@ -22,7 +22,7 @@
 #include "runtimed/package_codes.h"
 
 #define INCOMING "incoming"
-#define MARKS	 "codes"
+#define MARKS    "codes"
 
 struct job {
 	uv_work_t work;
@@ -35,8 +35,8 @@ struct job {
 	char module[LAUNCH_MODULE_MAX + 1];
 	uint8_t sha256[LAUNCH_SHA256_LEN];
 	struct known *held; /* once its SHA-256 is known */
-	int fd;		    /* the written file */
-	struct err err;	    /* of the thread */
+	int fd;             /* the written file */
+	struct err err;     /* of the thread */
 	package_done_fn *done;
 	void *arg;
 	bool has_thread; /* the thread pool still has it */

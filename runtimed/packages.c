@@ -212,7 +212,7 @@ void packages_unpack(struct launcher *l, const struct launch_unpack *m, int *fd)
 	}
 	*j = (struct job){
 		.l = l, .m = *m, .package = fd_steal(fd), .result = -1, .proc = {-1, -1}
-	};
+        };
 	list_add_tail(&ps->waiting, &j->link);
 	ps->n_waiting++;
 	run_next(l);

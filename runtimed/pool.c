@@ -17,8 +17,8 @@
 /* How often one that waits beyond its deadline looks whether its instance is still coming. */
 #define STILL_COMING_MS 20
 
-#define MB_PER_CORE	1769
-#define CPU_PERIOD_US	100000
+#define MB_PER_CORE     1769
+#define CPU_PERIOD_US   100000
 
 uint64_t pool_cpu_quota_us(uint32_t memory_mb)
 {

@@ -89,11 +89,11 @@ static const struct {
 	const char *name;
 	size_t offset; /* of a uint64_t */
 } numbers[] = {
-	FIELD(received_wall_us), FIELD(queue_us),	   FIELD(sandbox_us),
-	FIELD(runtime_us),	 FIELD(import_us),	   FIELD(handler_us),
-	FIELD(total_us),	 FIELD(billed_ms),	   FIELD(memory_peak_bytes),
-	FIELD(cpu_us),		 FIELD(bytes_in),	   FIELD(bytes_out),
-	FIELD(log_bytes),	 FIELD(log_dropped_bytes),
+	FIELD(received_wall_us), FIELD(queue_us),          FIELD(sandbox_us),
+	FIELD(runtime_us),       FIELD(import_us),         FIELD(handler_us),
+	FIELD(total_us),         FIELD(billed_ms),         FIELD(memory_peak_bytes),
+	FIELD(cpu_us),           FIELD(bytes_in),          FIELD(bytes_out),
+	FIELD(log_bytes),        FIELD(log_dropped_bytes),
 };
 
 static void put_text(struct buf *out, const char *key, const char *value)

@@ -8,12 +8,12 @@
 /* The core's descriptors behind 0, 1, 2. */
 enum core_fd {
 	CORE_FD_LAUNCHER = 3, /* SEQPACKET, runtimed/launch.h */
-	CORE_FD_CONFIG,	      /* memfd: struct config */
-	CORE_FD_UNIX,	      /* listening */
-	CORE_FD_TCP,	      /* listening */
-	CORE_FD_STATE,	      /* STATE/core */
-	CORE_FD_KEY,	      /* STATE/root-key, read-only */
-	CORE_FD_DROP,	      /* memfd: struct sbx_drop */
+	CORE_FD_CONFIG,       /* memfd: struct config */
+	CORE_FD_UNIX,         /* listening */
+	CORE_FD_TCP,          /* listening */
+	CORE_FD_STATE,        /* STATE/core */
+	CORE_FD_KEY,          /* STATE/root-key, read-only */
+	CORE_FD_DROP,         /* memfd: struct sbx_drop */
 	CORE_FDS
 };
 

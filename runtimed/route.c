@@ -9,7 +9,7 @@
 #include "runtimed/api.h"
 #include "runtimed/handlers.h"
 
-#define LAMBDA	"/2015-03-31/functions"
+#define LAMBDA  "/2015-03-31/functions"
 #define ARN_MAX 256
 
 /* clang-format off */

@@ -52,18 +52,18 @@ static const struct demand {
 	bool (*may_be)(const json_t *v);
 	const char *why;
 } demands[] = {
-	{"PackageType",	is_zip,	"only 'Zip' is offered"		       },
-	{"Architectures",	  is_x86_64, "only 'x86_64' is offered"	       },
-	{"Publish",	    is_empty,  "versions are not offered yet"	    },
-	{"Layers",		   is_empty,  "layers are not offered yet"		 },
-	{"VpcConfig",	      is_empty,	"functions have no network of their own"},
-	{"FileSystemConfigs", is_empty,	"file systems are not offered"	      },
-	{"ImageConfig",	is_empty,  "container images are not offered"	    },
-	{"ImageUri",	     is_empty,  "container images are not offered"	 },
-	{"KMSKeyArn",	      is_empty,	"encryption by a key is not offered"    },
-	{"SnapStart",	      is_none,   "only ApplyOn 'None' is offered"	       },
-	{"S3Bucket",	     is_empty,  "send the package as ZipFile"	    },
-	{"S3Key",		  is_empty,  "send the package as ZipFile"		 },
+	{"PackageType",       is_zip,    "only 'Zip' is offered"                 },
+	{"Architectures",     is_x86_64, "only 'x86_64' is offered"              },
+	{"Publish",           is_empty,  "versions are not offered yet"          },
+	{"Layers",            is_empty,  "layers are not offered yet"            },
+	{"VpcConfig",         is_empty,  "functions have no network of their own"},
+	{"FileSystemConfigs", is_empty,  "file systems are not offered"          },
+	{"ImageConfig",       is_empty,  "container images are not offered"      },
+	{"ImageUri",          is_empty,  "container images are not offered"      },
+	{"KMSKeyArn",         is_empty,  "encryption by a key is not offered"    },
+	{"SnapStart",         is_none,   "only ApplyOn 'None' is offered"        },
+	{"S3Bucket",          is_empty,  "send the package as ZipFile"           },
+	{"S3Key",             is_empty,  "send the package as ZipFile"           },
 };
 
 int settings_check(const json_t *body, struct err *e)
@@ -89,9 +89,9 @@ static const struct {
 	const char *member;
 	size_t offset, size;
 } texts[] = {
-	{"Handler",	    offsetof(struct func, handler),	    FUNC_HANDLER_MAX + 1	},
-	{"Runtime",	    offsetof(struct func, image),	  FUNC_IMAGE_MAX + 1	    },
-	{"Role",	 offsetof(struct func, role),	      FUNC_ROLE_MAX + 1       },
+	{"Handler",     offsetof(struct func, handler),     FUNC_HANDLER_MAX + 1    },
+	{"Runtime",     offsetof(struct func, image),       FUNC_IMAGE_MAX + 1      },
+	{"Role",        offsetof(struct func, role),        FUNC_ROLE_MAX + 1       },
 	{"Description", offsetof(struct func, description), FUNC_DESCRIPTION_MAX + 1},
 };
 

@@ -104,12 +104,12 @@ static int from_query(const char *query, struct sigv4_claim *c, struct err *e)
 		char *out;
 		size_t size;
 	} rows[] = {
-		{"X-Amz-Algorithm",	    algorithm,	       sizeof(algorithm)	},
-		{"X-Amz-Credential",    credential,	 sizeof(credential)	   },
-		{"X-Amz-Date",	       c->time,		sizeof(c->time)	       },
-		{"X-Amz-Expires",	  expires,	   sizeof(expires)	  },
+		{"X-Amz-Algorithm",     algorithm,         sizeof(algorithm)        },
+		{"X-Amz-Credential",    credential,        sizeof(credential)       },
+		{"X-Amz-Date",          c->time,           sizeof(c->time)          },
+		{"X-Amz-Expires",       expires,           sizeof(expires)          },
 		{"X-Amz-SignedHeaders", c->signed_headers, sizeof(c->signed_headers)},
-		{"X-Amz-Signature",	    c->signature,	  sizeof(c->signature)     },
+		{"X-Amz-Signature",     c->signature,      sizeof(c->signature)     },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

@@ -12,22 +12,22 @@
 #include "runtimed/http.h"
 #include "runtimed/sigv4.h"
 
-#define SIGV4_SCOPE_MAX	  255
+#define SIGV4_SCOPE_MAX   255
 #define SIGV4_SIGNED_MAX  2047
-#define SIGV4_HEX_LEN	  64
-#define SIGV4_TEXT_MAX	  (128u << 10) /* a canonical request: everything in it is bounded by HTTP_* */
+#define SIGV4_HEX_LEN     64
+#define SIGV4_TEXT_MAX    (128u << 10) /* a canonical request: everything in it is bounded by HTTP_* */
 #define SIGV4_QUERIES_MAX 128
 
 /* What a request says about its signature, by header or by query. */
 struct sigv4_claim {
 	char key_id[SIGV4_KEY_ID_MAX + 1];
 	char scope[SIGV4_SCOPE_MAX + 1]; /* "20261121/local-1/lambda/aws4_request" */
-	char date[8 + 1];		 /* the scope's parts */
+	char date[8 + 1];                /* the scope's parts */
 	char region[64 + 1];
-	char time[16 + 1];			   /* "20261121T070457Z" */
+	char time[16 + 1];                         /* "20261121T070457Z" */
 	char signed_headers[SIGV4_SIGNED_MAX + 1]; /* "host;x-amz-date" */
 	char signature[SIGV4_HEX_LEN + 1];
-	bool has_token;	    /* a session token came along */
+	bool has_token;     /* a session token came along */
 	uint64_t wall_s;    /* time */
 	uint64_t expires_s; /* presigned: valid so long; else 0 */
 	bool is_presigned;

@@ -41,12 +41,12 @@ struct slot {
 	enum launch_way way;
 	uint64_t tmp_bytes;
 	const struct zygote *spawner; /* has been asked to fork and has not answered */
-	bool is_reserve;	      /* RAISING or STANDING: nobody wants a process in it yet */
-	bool has_start;		      /* an instance's: start is set */
-	bool is_started;	      /* STARTED was sent */
-	bool has_parked;	      /* before SPAWNED arrived */
-	bool is_lost;		      /* its zygote died: the start moves to another slot */
-	uint32_t n_tries;	      /* slots that this start was given, this one included */
+	bool is_reserve;              /* RAISING or STANDING: nobody wants a process in it yet */
+	bool has_start;               /* an instance's: start is set */
+	bool is_started;              /* STARTED was sent */
+	bool has_parked;              /* before SPAWNED arrived */
+	bool is_lost;                 /* its zygote died: the start moves to another slot */
+	uint32_t n_tries;             /* slots that this start was given, this one included */
 	struct launch_start start;
 	uint64_t received_us;
 	char group_name[16];
@@ -69,7 +69,7 @@ struct slots {
 		struct list parked, reserve; /* reserve: those that stand */
 		struct sbx_plan *plan;
 	} of[LAUNCH_IMAGES_MAX];
-	struct slot *slot;	 /* n_slots of them */
+	struct slot *slot;       /* n_slots of them */
 	uint64_t pause_until_us; /* after a failed preparation */
 	uint64_t quiet_until_us; /* after a start */
 };

@@ -22,7 +22,7 @@
 
 /* Until it is taken, a child gets this; a process is never in a group without limits. */
 #define PARKED_MEMORY_BYTES (UINT64_C(256) << 20)
-#define PARKED_PIDS	    16
+#define PARKED_PIDS         16
 
 static int plan_of(struct launcher *l, uint32_t image, struct sbx_plan **ret, struct err *e)
 {
@@ -141,7 +141,7 @@ static int ask_zygote(struct slot *s, const int theirs[3], struct err *e)
 {
 	int fds[SPAWN_FDS + SBX_TASKS_MAX] = {
 		[SPAWN_FD_INIT] = s->init.pidfd, [SPAWN_FD_CGROUP] = cg_clone_fd(&s->group),
-		[SPAWN_FD_CONTROL] = theirs[0],	 [SPAWN_FD_DATA] = theirs[1],
+		[SPAWN_FD_CONTROL] = theirs[0],  [SPAWN_FD_DATA] = theirs[1],
 		[SPAWN_FD_LOG] = theirs[2],
 	};
 

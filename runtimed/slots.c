@@ -64,7 +64,7 @@ int slots_open(struct launcher *l, struct err *e)
 			.data = -1,
 			.log = -1,
 			.group = CG_INIT
-		};
+                };
 		list_add_tail(&ss->free, &ss->slot[i].link);
 	}
 	l->slots = ss;
@@ -98,7 +98,7 @@ static uint32_t *count_of(struct slot *s)
 
 	return s->state == PARKED    ? &of->n_parked
 	       : slot_is_building(s) ? &of->n_building
-	       : s->is_reserve	     ? &of->n_reserve
+	       : s->is_reserve       ? &of->n_reserve
 				     : NULL;
 }
 
@@ -106,8 +106,8 @@ static struct list *list_of(struct slot *s)
 {
 	struct slots *ss = s->l->slots;
 
-	return s->state == FREE			       ? &ss->free
-	       : s->state == PARKED		       ? &ss->of[s->image].parked
+	return s->state == FREE                        ? &ss->free
+	       : s->state == PARKED                    ? &ss->of[s->image].parked
 	       : s->state == STANDING && s->is_reserve ? &ss->of[s->image].reserve
 						       : &ss->busy;
 }

@@ -38,8 +38,8 @@
 #include "runtimed/meter.h"
 #include "runtimed/record.h"
 
-#define STORE_COMMIT_US	   2000
-#define STORE_BATCH_MAX	   128
+#define STORE_COMMIT_US    2000
+#define STORE_BATCH_MAX    128
 #define STORE_RECORDS_MAX  32768
 #define STORE_RECORDS_FULL (STORE_RECORDS_MAX / 2)
 

@@ -24,13 +24,13 @@ static const struct {
 	[ST_ADD] = {STORE_LEDGER,
 		      "INSERT INTO record (" RECORD_COLUMNS ") VALUES"
 		    " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-		    " ON CONFLICT (function, received_wall_us, request_id) DO NOTHING"					      },
-	[ST_SUM] = {STORE_LEDGER,	  "SELECT " RECORD_COLUMNS " FROM record"
-				  " WHERE function = ? AND received_wall_us >= ?"		 },
+		    " ON CONFLICT (function, received_wall_us, request_id) DO NOTHING"                                             },
+	[ST_SUM] = {STORE_LEDGER,    "SELECT " RECORD_COLUMNS " FROM record"
+				  " WHERE function = ? AND received_wall_us >= ?"               },
 	[ST_PUT] = {STORE_FUNCTIONS, "INSERT INTO function (name, json) VALUES (?, ?)"
 				     " ON CONFLICT (name) DO UPDATE SET json = excluded.json"},
-	[ST_DELETE] = {STORE_FUNCTIONS, "DELETE FROM function WHERE name = ?"							     },
-	[ST_EACH] = {STORE_FUNCTIONS, "SELECT name, json FROM function ORDER BY name"					     },
+	[ST_DELETE] = {STORE_FUNCTIONS, "DELETE FROM function WHERE name = ?"                                                       },
+	[ST_EACH] = {STORE_FUNCTIONS, "SELECT name, json FROM function ORDER BY name"                                             },
 };
 
 struct store_db {
@@ -150,10 +150,10 @@ static void bind_text(sqlite3_stmt *st, int *column, const char *text)
 int store_db_add(struct store_db *db, const struct record *rec, struct err *e)
 {
 	const uint64_t numbers[] = {
-		rec->is_cold,	 rec->way,	 rec->queue_us,		 rec->sandbox_us,
-		rec->runtime_us, rec->import_us, rec->handler_us,	 rec->total_us,
-		rec->billed_ms,	 rec->memory_mb, rec->memory_peak_bytes, rec->cpu_us,
-		rec->bytes_in,	 rec->bytes_out, rec->log_bytes,	 rec->log_dropped_bytes,
+		rec->is_cold,    rec->way,       rec->queue_us,          rec->sandbox_us,
+		rec->runtime_us, rec->import_us, rec->handler_us,        rec->total_us,
+		rec->billed_ms,  rec->memory_mb, rec->memory_peak_bytes, rec->cpu_us,
+		rec->bytes_in,   rec->bytes_out, rec->log_bytes,         rec->log_dropped_bytes,
 	};
 	sqlite3_stmt *st = db->st[ST_ADD];
 	int column = 0;
@@ -202,12 +202,12 @@ int store_db_each_function(struct store_db *db,
 static int read_record(sqlite3_stmt *st, struct record *rec, struct err *e)
 {
 	uint64_t *const numbers[] = {
-		&rec->queue_us,	  &rec->sandbox_us, &rec->runtime_us, &rec->import_us,
+		&rec->queue_us,   &rec->sandbox_us, &rec->runtime_us, &rec->import_us,
 		&rec->handler_us, &rec->total_us,   &rec->billed_ms,
 	};
 	uint64_t *const more[] = {
-		&rec->memory_peak_bytes, &rec->cpu_us,	  &rec->bytes_in,
-		&rec->bytes_out,	 &rec->log_bytes, &rec->log_dropped_bytes,
+		&rec->memory_peak_bytes, &rec->cpu_us,    &rec->bytes_in,
+		&rec->bytes_out,         &rec->log_bytes, &rec->log_dropped_bytes,
 	};
 	const char *outcome = (const char *)sqlite3_column_text(st, 4);
 	int column = 5;

@@ -17,7 +17,7 @@
 #include "base/mem.h"
 
 #define BUSY_TIMEOUT_MS 5000
-#define SQL_MAX		256
+#define SQL_MAX         256
 
 struct migration {
 	int version; /* user_version once applied */
@@ -69,8 +69,8 @@ static const struct {
 	size_t n_rows;
 } files[STORE_FILES] = {
 	[STORE_FUNCTIONS] = {"functions.db", 0x72746446, functions_rows,
-			     ARRAY_SIZE(functions_rows)					       },
-	[STORE_LEDGER] = {"ledger.db",    0x7274644c, ledger_rows,	ARRAY_SIZE(ledger_rows)},
+			     ARRAY_SIZE(functions_rows)                                         },
+	[STORE_LEDGER] = {"ledger.db",    0x7274644c, ledger_rows,    ARRAY_SIZE(ledger_rows)},
 };
 
 static const struct {
@@ -78,14 +78,14 @@ static const struct {
 	int code;   /* errno */
 } codes[] = {
 	{SQLITE_FULL,      ENOSPC   },
-	  {SQLITE_IOERR,	 EIO	    },
-	     {SQLITE_CORRUPT,   EUCLEAN  },
-	{SQLITE_NOTADB,	EUCLEAN  },
-	  {SQLITE_NOMEM,	 ENOMEM   },
-	     {SQLITE_BUSY,	   EBUSY	},
+        {SQLITE_IOERR,     EIO      },
+        {SQLITE_CORRUPT,   EUCLEAN  },
+	{SQLITE_NOTADB,    EUCLEAN  },
+        {SQLITE_NOMEM,     ENOMEM   },
+        {SQLITE_BUSY,      EBUSY    },
 	{SQLITE_READONLY,  EROFS    },
-	  {SQLITE_CANTOPEN,  EACCES	  },
-	     {SQLITE_INTERRUPT, ECANCELED},
+        {SQLITE_CANTOPEN,  EACCES   },
+        {SQLITE_INTERRUPT, ECANCELED},
 };
 
 int schema_error(sqlite3 *db, enum store_file file, const char *what, struct err *e)

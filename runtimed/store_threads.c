@@ -8,9 +8,9 @@
 #include "base/clk.h"
 #include "base/mem.h"
 
-#define RETRY_US	 (100 * CLK_US_PER_MS)
-#define WAL_PAGES_STEP	 1000  /* 4 MB: the reader copies the log back */
-#define WAL_PAGES_MAX	 16384 /* 64 MB: it cannot keep up, the writer stops and does it */
+#define RETRY_US         (100 * CLK_US_PER_MS)
+#define WAL_PAGES_STEP   1000  /* 4 MB: the reader copies the log back */
+#define WAL_PAGES_MAX    16384 /* 64 MB: it cannot keep up, the writer stops and does it */
 #define CHECKPOINT_TRIES 4
 
 static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t deadline_us)

@@ -142,13 +142,13 @@ static const struct kind {
 		    struct err *);
 	const char *refused;
 } kinds[] = {
-	{AE_IFREG,  make_file,      NULL		  },
-	    {AE_IFDIR,  make_directory, NULL		   },
-	{AE_IFLNK,  note_symlink,	 NULL		     },
-	    {AE_IFCHR,  NULL,	     "a character device"},
-	{AE_IFBLK,  NULL,		 "a block device"	 },
-	    {AE_IFIFO,  NULL,	     "a fifo"	     },
-	{AE_IFSOCK, NULL,		  "a socket"	    },
+	{AE_IFREG,  make_file,      NULL                },
+        {AE_IFDIR,  make_directory, NULL                },
+	{AE_IFLNK,  note_symlink,   NULL                },
+        {AE_IFCHR,  NULL,           "a character device"},
+	{AE_IFBLK,  NULL,           "a block device"    },
+        {AE_IFIFO,  NULL,           "a fifo"            },
+	{AE_IFSOCK, NULL,           "a socket"          },
 };
 
 /* libarchive knows six ways of packing; old tools and Python's own zipimport know these two. */

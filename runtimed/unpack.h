@@ -35,28 +35,28 @@
 #include "runtimed/launch.h"
 #include "sandbox/drop.h"
 
-#define UNPACK_PACKED_BYTES_MAX	  UINT64_C(52428800)  /* 50 MiB, Lambda's */
+#define UNPACK_PACKED_BYTES_MAX   UINT64_C(52428800)  /* 50 MiB, Lambda's */
 #define UNPACK_UNPACKED_BYTES_MAX UINT64_C(262144000) /* 250 MiB, Lambda's */
-#define UNPACK_ENTRIES_MAX	  100000u
-#define UNPACK_RATIO_MAX	  100u /* unpacked to packed, of the whole package ... */
-#define UNPACK_RATIO_FREE_BYTES	  (UINT64_C(1) << 20) /* ... once so much is unpacked */
-#define UNPACK_NAME_MAX		  255u		      /* bytes of one part of a path */
-#define UNPACK_PATH_MAX		  1024u
-#define UNPACK_DEPTH_MAX	  64u /* parts of a path */
-#define UNPACK_SYMLINKS_MAX	  10000u
-#define UNPACK_MTIME_SEC	  315532800 /* 1980-01-01: the first date a zip can tell */
+#define UNPACK_ENTRIES_MAX        100000u
+#define UNPACK_RATIO_MAX          100u /* unpacked to packed, of the whole package ... */
+#define UNPACK_RATIO_FREE_BYTES   (UINT64_C(1) << 20) /* ... once so much is unpacked */
+#define UNPACK_NAME_MAX           255u                /* bytes of one part of a path */
+#define UNPACK_PATH_MAX           1024u
+#define UNPACK_DEPTH_MAX          64u /* parts of a path */
+#define UNPACK_SYMLINKS_MAX       10000u
+#define UNPACK_MTIME_SEC          315532800 /* 1980-01-01: the first date a zip can tell */
 
-#define UNPACK_DEADLINE_US	  (60 * CLK_US_PER_SEC)
-#define UNPACK_MEMORY_BYTES	  (UINT64_C(512) << 20) /* RLIMIT_AS */
-#define UNPACK_CPU_SEC		  UINT64_C(30)
-#define UNPACK_DESCRIPTORS_MAX	  UINT64_C(32)
+#define UNPACK_DEADLINE_US        (60 * CLK_US_PER_SEC)
+#define UNPACK_MEMORY_BYTES       (UINT64_C(512) << 20) /* RLIMIT_AS */
+#define UNPACK_CPU_SEC            UINT64_C(30)
+#define UNPACK_DESCRIPTORS_MAX    UINT64_C(32)
 
 /* Descriptor 0 is /dev/null, 1 and 2 the daemon's log or /dev/null. */
 enum unpack_fd {
 	UNPACK_FD_PACKAGE = 3, /* regular file, read-only */
-	UNPACK_FD_DIR,	       /* empty directory, the worker's uid may write it */
+	UNPACK_FD_DIR,         /* empty directory, the worker's uid may write it */
 	UNPACK_FD_RESULT,      /* SOCK_SEQPACKET */
-	UNPACK_FD_JOB,	       /* memfd: struct unpack_job */
+	UNPACK_FD_JOB,         /* memfd: struct unpack_job */
 };
 
 /* Plain data: zero in a field would refuse everything. */

@@ -18,10 +18,10 @@ static size_t utf8_next(const char *s, uint32_t *ret_cp)
 		uint32_t min;
 	} forms[] = {
 		{0x80, 0x00, 0      },
-		 {0xe0, 0xc0, 0x80	  },
-		     {0xf0, 0xe0, 0x800  },
-		  {0xf8, 0xf0, 0x10000}
-	       };
+                {0xe0, 0xc0, 0x80   },
+                {0xf0, 0xe0, 0x800  },
+                {0xf8, 0xf0, 0x10000}
+        };
 	uint8_t c = (uint8_t)s[0];
 
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {

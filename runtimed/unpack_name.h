@@ -15,7 +15,7 @@
 
 struct unpack_name {
 	char path[UNPACK_PATH_MAX + 1]; /* no "", "." or ".." part, no leading or trailing '/' */
-	unsigned depth;			/* parts; 0 = the package's own directory, path "" */
+	unsigned depth;                 /* parts; 0 = the package's own directory, path "" */
 };
 
 /* Check a name and bring it into the one form. Linux rules alone: "C:" is an ordinary name. */

@@ -26,12 +26,12 @@ static void set_rlimits(struct sbx_drop *d)
 {
 	static const struct sbx_rlimit limits[] = {
 #ifndef __SANITIZE_ADDRESS__  /* it reserves terabytes */
-		{RLIMIT_AS,	    UNPACK_MEMORY_BYTES,	 UNPACK_MEMORY_BYTES	    },
+		{RLIMIT_AS,     UNPACK_MEMORY_BYTES,       UNPACK_MEMORY_BYTES      },
 #endif
-		{RLIMIT_CPU,    UNPACK_CPU_SEC,	     UNPACK_CPU_SEC	   },
+		{RLIMIT_CPU,    UNPACK_CPU_SEC,            UNPACK_CPU_SEC           },
 		{RLIMIT_FSIZE,  UNPACK_UNPACKED_BYTES_MAX, UNPACK_UNPACKED_BYTES_MAX},
-		{RLIMIT_NOFILE, UNPACK_DESCRIPTORS_MAX,	UNPACK_DESCRIPTORS_MAX   },
-		{RLIMIT_CORE,   0,			 0			  },
+		{RLIMIT_NOFILE, UNPACK_DESCRIPTORS_MAX,    UNPACK_DESCRIPTORS_MAX   },
+		{RLIMIT_CORE,   0,                         0                        },
 	};
 
 	memcpy(d->rlimits, limits, sizeof(limits));

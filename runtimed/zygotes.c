@@ -33,7 +33,7 @@
 #define ZYGOTE_CAPS (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_PTRACE))
 
 /* One that lived so long is started again whenever it dies; this many in a row that did not are a fault. */
-#define ZYGOTE_SOUND_US	 (2 * CLK_US_PER_SEC)
+#define ZYGOTE_SOUND_US  (2 * CLK_US_PER_SEC)
 #define ZYGOTE_TRIES_MAX 5
 
 struct zygote {
@@ -295,7 +295,7 @@ static int zygote_start(struct launcher *l, uint32_t image, struct zygote **ret,
 		return err_set(e, ENOMEM, "zygote");
 	*z = (struct zygote){
 		.l = l, .image = image, .sock = -1, .proc = {-1, -1}
-	    };
+        };
 	list_add_tail(&l->all_zygotes, &z->link);
 	z->started_us = clk_now_us();
 	r = sock_pair(SOCK_SEQPACKET, &z->sock, &theirs, e);

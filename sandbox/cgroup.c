@@ -18,8 +18,8 @@
 #include "sandbox/cgroup_host.h"
 
 #define REMOVE_TIMEOUT_US (1 * CLK_US_PER_SEC)
-#define EVENTS_TEXT_MAX	  256
-#define LIST_TEXT_MAX	  4096 /* "0-3,8": a page */
+#define EVENTS_TEXT_MAX   256
+#define LIST_TEXT_MAX     4096 /* "0-3,8": a page */
 
 /*
  * The kernel reports changes of cgroup.events at most every 10 ms a file, and a group that got its

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 #define PROGRAMS_MAX 64 /* the kernel's own limit for one group */
-#define NAME	     "sandbox_devices"
+#define NAME         "sandbox_devices"
 _Static_assert(sizeof(NAME) <= BPF_OBJ_NAME_LEN, "a name that the kernel keeps whole");
 
 /* Registers of the program. R1 is the context at first. */

@@ -16,8 +16,8 @@
 #include "sandbox/resources.h"
 
 #define CG_BPF_RULE_MAX 10 /* instructions for one rule */
-#define CG_BPF_FRAME	16 /* before and after all rules */
-#define CG_BPF_MAX	((CG_DEVICES_MAX + 32) * CG_BPF_RULE_MAX + CG_BPF_FRAME)
+#define CG_BPF_FRAME    16 /* before and after all rules */
+#define CG_BPF_MAX      ((CG_DEVICES_MAX + 32) * CG_BPF_RULE_MAX + CG_BPF_FRAME)
 
 /* Pure. out has room for n * CG_BPF_RULE_MAX + CG_BPF_FRAME. Returns the length. */
 size_t cg_bpf_compile(const struct cg_device *rules, size_t n, struct bpf_insn *out);

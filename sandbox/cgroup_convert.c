@@ -10,7 +10,7 @@
 #define WEIGHT_MAX    10000
 #define IO_WEIGHT_MIN 10
 #define IO_WEIGHT_MAX 1000
-#define A_HAIR	      1e-9 /* what should be whole may come out a little above */
+#define A_HAIR        1e-9 /* what should be whole may come out a little above */
 
 /*
  * A parabola through (2, 1), (1024, 100) and (262144, 10000) where both axes are logarithms: minimum, default and

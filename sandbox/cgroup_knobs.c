@@ -15,10 +15,10 @@
 #include "base/mem.h"
 #include "sandbox/cgroup_host.h"
 
-#define NO_LIMIT	  UINT64_MAX
+#define NO_LIMIT          UINT64_MAX
 #define PERIOD_DEFAULT_US 100000
-#define WEIGHT_DEFAULT	  100
-#define WEIGHT_MAX	  10000
+#define WEIGHT_DEFAULT    100
+#define WEIGHT_MAX        10000
 
 /* ---- values; NO_LIMIT is written as the row's word for it ---- */
 

@@ -178,8 +178,8 @@ static int put_blkio_v2(struct reader *r, json_t *bytes, json_t *counts)
 	} keys[] = {
 		{"rbytes=", "Read",  true },
 		{"wbytes=", "Write", true },
-		{"rios=",	  "Read",  false},
-		{"wios=",	  "Write", false},
+		{"rios=",   "Read",  false},
+		{"wios=",   "Write", false},
 	};
 	unsigned int major, minor;
 	char *save;
@@ -256,12 +256,12 @@ static int put_huge_pages(struct reader *r, json_t *top)
 		const char *size;
 		const char *probe;
 	} sizes[] = {
-		{"64KB",	 "/sys/kernel/mm/hugepages/hugepages-64kB"	  },
-		{"1MB",	"/sys/kernel/mm/hugepages/hugepages-1024kB"   },
-		{"2MB",	"/sys/kernel/mm/hugepages/hugepages-2048kB"   },
-		{"32MB",	 "/sys/kernel/mm/hugepages/hugepages-32768kB"  },
+		{"64KB",  "/sys/kernel/mm/hugepages/hugepages-64kB"     },
+		{"1MB",   "/sys/kernel/mm/hugepages/hugepages-1024kB"   },
+		{"2MB",   "/sys/kernel/mm/hugepages/hugepages-2048kB"   },
+		{"32MB",  "/sys/kernel/mm/hugepages/hugepages-32768kB"  },
 		{"512MB", "/sys/kernel/mm/hugepages/hugepages-524288kB" },
-		{"1GB",	"/sys/kernel/mm/hugepages/hugepages-1048576kB"},
+		{"1GB",   "/sys/kernel/mm/hugepages/hugepages-1048576kB"},
 	};
 	json_t *list;
 	int failed;

@@ -25,8 +25,8 @@
 /* Major numbers of pty slaves: UNIX98_PTY_SLAVE_MAJOR and the seven after it. */
 #define SLAVE_MAJOR_FIRST 136
 #define SLAVE_MAJOR_LAST  143
-#define PTMX_MAJOR	  5
-#define PTMX_MINOR	  2
+#define PTMX_MAJOR        5
+#define PTMX_MINOR        2
 
 /* As runc calls it: some receivers want a name, none uses it. */
 static const char payload[] = "/dev/ptmx";

@@ -26,7 +26,7 @@ static const struct {
 	const char *path;
 } borrowed[] = {
 	{CLONE_NEWPID, "/proc/self/ns/pid"},
-	     {CLONE_NEWNET, "/proc/self/ns/net"}
+        {CLONE_NEWNET, "/proc/self/ns/net"}
 };
 
 static int clone_there(const struct sbx_place *place, struct sbx_proc *ret, struct err *e)

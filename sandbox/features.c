@@ -50,18 +50,18 @@ static bool is_honoured(const char *member)
 
 static const struct {
 	const char *part, *key; /* linux.part.key in the document */
-	const char *member;	/* of a config */
+	const char *member;     /* of a config */
 } members[] = {
-	{"cgroup",	   "rdma",
-	 "{\"linux\": {\"resources\": {\"rdma\": {\"x\": {\"hcaHandles\": 1}}}}}"		 },
+	{"cgroup",     "rdma",
+	 "{\"linux\": {\"resources\": {\"rdma\": {\"x\": {\"hcaHandles\": 1}}}}}"                 },
 	{"seccomp",    "enabled",
-	 "{\"linux\": {\"seccomp\": {\"defaultAction\": \"SCMP_ACT_ALLOW\"}}}"		      },
-	{"apparmor",   "enabled",	"{\"process\": {\"apparmorProfile\": \"x\"}}"		     },
-	{"selinux",    "enabled",    "{\"process\": {\"selinuxLabel\": \"x\"}}"			 },
-	{"intelRdt",   "enabled",	"{\"linux\": {\"intelRdt\": {\"closID\": \"x\"}}}"		  },
-	{"intelRdt",   "schemata",	 "{\"linux\": {\"intelRdt\": {\"schemata\": [\"MB:0=10\"]}}}" },
+	 "{\"linux\": {\"seccomp\": {\"defaultAction\": \"SCMP_ACT_ALLOW\"}}}"                    },
+	{"apparmor",   "enabled",    "{\"process\": {\"apparmorProfile\": \"x\"}}"                },
+	{"selinux",    "enabled",    "{\"process\": {\"selinuxLabel\": \"x\"}}"                   },
+	{"intelRdt",   "enabled",    "{\"linux\": {\"intelRdt\": {\"closID\": \"x\"}}}"           },
+	{"intelRdt",   "schemata",   "{\"linux\": {\"intelRdt\": {\"schemata\": [\"MB:0=10\"]}}}" },
 	{"intelRdt",   "monitoring", "{\"linux\": {\"intelRdt\": {\"enableMonitoring\": true}}}"  },
-	{"netDevices", "enabled",	  "{\"linux\": {\"netDevices\": {\"x0\": {\"name\": \"y0\"}}}}"},
+	{"netDevices", "enabled",    "{\"linux\": {\"netDevices\": {\"x0\": {\"name\": \"y0\"}}}}"},
 };
 
 static const char idmapped_mount[] =

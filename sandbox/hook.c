@@ -17,7 +17,7 @@
 #include "sandbox/sys.h"
 
 #define EXIT_NOT_EXECUTED 127
-#define WORDS_BYTES	  200 /* of its output, in the error */
+#define WORDS_BYTES       200 /* of its output, in the error */
 
 const char *hook_kind_name(enum sbx_hook_kind kind)
 {
@@ -114,7 +114,7 @@ static int wait_for_end(struct running *h, uint64_t deadline_us, struct err *e)
 {
 	struct pollfd fds[] = {
 		{.fd = h->pidfd, .events = POLLIN},
-		{.fd = h->said,	.events = POLLIN},
+		{.fd = h->said,  .events = POLLIN},
 	};
 
 	while (!fds[0].revents) {

@@ -14,8 +14,8 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-#define BIG_KEY	   "u64"
-#define BIG_MAX	   256 /* such numbers in one document: each costs another parse */
+#define BIG_KEY    "u64"
+#define BIG_MAX    256 /* such numbers in one document: each costs another parse */
 #define DIGITS_MAX 20  /* of 2^64 - 1 */
 #define BIG_BYTES  (DIGITS_MAX + sizeof("{\"" BIG_KEY "\":\"\"}"))
 #define EXACT_MAX  9007199254740992.0 /* 2^53 */

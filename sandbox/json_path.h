@@ -19,7 +19,7 @@ struct node {
 	const json_t *json; /* NULL: nothing there */
 	const struct node *up;
 	const char *key; /* member's name; of the root: the document's */
-	size_t index;	 /* of an element, key NULL */
+	size_t index;    /* of an element, key NULL */
 };
 
 /* The largest max of node_number(). */

@@ -37,7 +37,7 @@ static const uint64_t fs_all[] = {0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff, 0xffff
 struct ruleset_attr {
 	uint64_t handled_access_fs;
 	uint64_t handled_access_net; /* ABI 4; the network namespace confines that, so 0 */
-	uint64_t scoped;	     /* ABI 6 */
+	uint64_t scoped;             /* ABI 6 */
 };
 
 struct path_beneath {

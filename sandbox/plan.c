@@ -20,9 +20,9 @@
 
 /* One inode per 16 KiB of scratch: what tmpfs gives by default is host memory / 2, which is no limit. */
 #define BYTES_PER_INODE (16u << 10)
-#define INODES_MIN	1024u
+#define INODES_MIN      1024u
 
-#define NO_SUID_DEV	(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define NO_SUID_DEV     (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
 void sbx_plan_free(struct sbx_plan *p)
 {
@@ -45,12 +45,12 @@ static const struct sbx_mount function_mounts[] = {
 	 .attr_set = NO_SUID_DEV | MOUNT_ATTR_NOEXEC},
 	{.kind = SBX_MOUNT_BIND, /* source: dev_root */
 	 .target = "/dev",
-	 .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC		      },
+	 .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC                   },
 	{.kind = SBX_MOUNT_SCRATCH,
 	 .target = "/dev/shm",
 	 .mode = 01777,
 	 .attr_set = NO_SUID_DEV | MOUNT_ATTR_NOEXEC},
-	{.kind = SBX_MOUNT_SCRATCH,					   .target = "/tmp",		      .mode = 01777, .attr_set = NO_SUID_DEV										    },
+	{.kind = SBX_MOUNT_SCRATCH,					   .target = "/tmp",                   .mode = 01777, .attr_set = NO_SUID_DEV                                                                                 },
 };
 
 /*
@@ -61,12 +61,12 @@ static const struct sbx_mount function_mounts[] = {
  * dumping into itself.
  */
 static const struct sbx_rlimit function_rlimits[] = {
-	{RLIMIT_NOFILE,	1024,  1024 },
-	     {RLIMIT_CORE,	   1,     1    },
-	    {RLIMIT_MEMLOCK,  65536, 65536},
+	{RLIMIT_NOFILE,   1024,  1024 },
+        {RLIMIT_CORE,     1,     1    },
+        {RLIMIT_MEMLOCK,  65536, 65536},
 	{RLIMIT_MSGQUEUE, 0,     0    },
-	     {RLIMIT_RTPRIO,   0,	0	 },
-	    {RLIMIT_NICE,	  0,     0    },
+        {RLIMIT_RTPRIO,   0,     0    },
+        {RLIMIT_NICE,     0,     0    },
 };
 
 void sbx_drop_for_function(const struct pol_program *filter, struct sbx_drop *d)

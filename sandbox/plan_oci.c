@@ -23,7 +23,7 @@
 #include "sandbox/sys.h"
 
 #define HOST_NAME_MAX_BYTES 64 /* __NEW_UTS_LEN */
-#define WORDS_MAX	    64 /* of one array */
+#define WORDS_MAX           64 /* of one array */
 
 /* ---- for the parts ---- */
 

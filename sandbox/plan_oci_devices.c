@@ -28,7 +28,7 @@ static const struct sbx_device defaults[] = {
 	{"/dev/null",    S_IFCHR | 0666, 1, 3, 0, 0, true},
 	{"/dev/zero",    S_IFCHR | 0666, 1, 5, 0, 0, true},
 	{"/dev/full",    S_IFCHR | 0666, 1, 7, 0, 0, true},
-	{"/dev/random",	S_IFCHR | 0666, 1, 8, 0, 0, true},
+	{"/dev/random",  S_IFCHR | 0666, 1, 8, 0, 0, true},
 	{"/dev/urandom", S_IFCHR | 0666, 1, 9, 0, 0, true},
 	{"/dev/tty",     S_IFCHR | 0666, 5, 0, 0, 0, true},
 };

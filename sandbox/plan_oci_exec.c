@@ -136,11 +136,11 @@ static int set_others(json_t *process, const struct sbx_wish *w, struct err *e)
 		const char *key;
 		json_t *value; /* NULL: nothing is asked for */
 	} members[] = {
-		{"cwd",		w->cwd ? json_string(w->cwd) : NULL	   },
+		{"cwd",             w->cwd ? json_string(w->cwd) : NULL          },
 		{"apparmorProfile", w->apparmor ? json_string(w->apparmor) : NULL},
-		{"selinuxLabel",	 w->label ? json_string(w->label) : NULL	},
-		{"terminal",	     w->terminal ? json_true() : NULL	     },
-		{"noNewPrivileges", w->no_new_privs ? json_true() : NULL		},
+		{"selinuxLabel",    w->label ? json_string(w->label) : NULL      },
+		{"terminal",        w->terminal ? json_true() : NULL             },
+		{"noNewPrivileges", w->no_new_privs ? json_true() : NULL         },
 	};
 	int r = 0;
 

@@ -7,7 +7,7 @@
 #include "sandbox/hook.h"
 
 #define ANNOTATIONS_MAX 4096
-#define TIMEOUT_S_MAX	86400
+#define TIMEOUT_S_MAX   86400
 
 const char *oci_hook_word(size_t i)
 {

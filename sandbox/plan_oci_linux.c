@@ -61,13 +61,13 @@ static const struct {
 	const char *word;
 	uint64_t flags;
 } propagations[] = {
-	{"private",	    0		     },
-	{"rprivate",    0		      },
-	{"slave",	  MS_SLAVE		  },
-	{"rslave",	   MS_SLAVE | MS_REC	    },
-	{"shared",	   MS_SHARED		    },
-	{"rshared",	    MS_SHARED | MS_REC    },
-	{"unbindable",  MS_UNBINDABLE	    },
+	{"private",     0		     },
+	{"rprivate",    0                     },
+	{"slave",       MS_SLAVE              },
+	{"rslave",      MS_SLAVE | MS_REC     },
+	{"shared",      MS_SHARED             },
+	{"rshared",     MS_SHARED | MS_REC    },
+	{"unbindable",  MS_UNBINDABLE         },
 	{"runbindable", MS_UNBINDABLE | MS_REC},
 };
 

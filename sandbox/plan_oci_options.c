@@ -15,15 +15,15 @@
 #include "base/str.h"
 #include "sandbox/sys.h"
 
-#define OPTIONS_MAX	 64
+#define OPTIONS_MAX      64
 #define OPTION_BYTES_MAX 4095 /* of one mount, as the kernel takes them */
 
 enum action {
-	ACT_ATTR,	 /* set and clear attributes */
-	ACT_RATTR,	 /* the same of submounts too */
+	ACT_ATTR,        /* set and clear attributes */
+	ACT_RATTR,       /* the same of submounts too */
 	ACT_PROPAGATION, /* set: MS_* */
-	ACT_BIND,	 /* set: recursive */
-	ACT_IDMAP,	 /* set: enum sbx_idmapping */
+	ACT_BIND,        /* set: recursive */
+	ACT_IDMAP,       /* set: enum sbx_idmapping */
 	ACT_REMOUNT,
 	ACT_COPYUP,
 	ACT_SUPER,     /* of the file system itself: handed on by fsconfig(2) */
@@ -36,68 +36,68 @@ static const struct option {
 	enum action action;
 	uint64_t set, clr;
 } options[] = {
-	{"async",	  ACT_SUPER_OFF,	 0,			    0		     },
-	{"atime",	  ACT_ATTR,	    0,		       MOUNT_ATTR__ATIME	},
-	{"bind",		 ACT_BIND,	   0,		      0		       },
-	{"defaults",	     ACT_NOTHING,	  0,			     0		      },
-	{"dev",		ACT_ATTR,	  0,			     MOUNT_ATTR_NODEV	     },
-	{"diratime",	     ACT_ATTR,	       0,			  MOUNT_ATTR_NODIRATIME },
-	{"dirsync",	    ACT_SUPER,       0,			  0			   },
-	{"exec",		 ACT_ATTR,	   0,		      MOUNT_ATTR_NOEXEC     },
-	{"idmap",	  ACT_IDMAP,	     SBX_IDMAP_MOUNT,	      0		       },
-	{"iversion",	     ACT_SUPER,	0,			   0			    },
-	{"lazytime",	     ACT_SUPER,	0,			   0			    },
-	{"loud",		 ACT_NOTHING,     0,			 0			  },
-	{"mand",		 ACT_SUPER,	    0,		       0			},
-	{"noatime",	    ACT_ATTR,	      MOUNT_ATTR_NOATIME,	  MOUNT_ATTR__ATIME	   },
-	{"nodev",	  ACT_ATTR,	    MOUNT_ATTR_NODEV,	      0		       },
-	{"nodiratime",     ACT_ATTR,	 MOUNT_ATTR_NODIRATIME,	0			 },
-	{"noexec",	   ACT_ATTR,	     MOUNT_ATTR_NOEXEC,	0			 },
-	{"noiversion",     ACT_NOTHING,	    0,		       0			},
-	{"nolazytime",     ACT_SUPER_OFF,   0,			 0			  },
-	{"nomand",	   ACT_SUPER_OFF,	  0,			     0		      },
-	{"norelatime",     ACT_NOTHING,	    0,		       0			}, /* relatime is the kernel's default then */
-	{"nostrictatime",  ACT_ATTR,	    0,		       MOUNT_ATTR__ATIME	},
-	{"nosuid",	   ACT_ATTR,	     MOUNT_ATTR_NOSUID,	0			 },
-	{"nosymfollow",	ACT_ATTR,	  MOUNT_ATTR_NOSYMFOLLOW, 0			   },
-	{"private",	    ACT_PROPAGATION, MS_PRIVATE,		 0			  },
-	{"ratime",	   ACT_RATTR,	      0,			 MOUNT_ATTR__ATIME	  },
-	{"rbind",	  ACT_BIND,	    1,		       0			},
-	{"rdev",		 ACT_RATTR,	    0,		       MOUNT_ATTR_NODEV      },
-	{"rdiratime",      ACT_RATTR,	 0,			    MOUNT_ATTR_NODIRATIME },
-	{"relatime",	     ACT_ATTR,	       0,			  MOUNT_ATTR__ATIME	   },
-	{"remount",	    ACT_REMOUNT,	 0,			    0		     },
-	{"rexec",	  ACT_RATTR,	     0,			MOUNT_ATTR_NOEXEC	 },
-	{"ridmap",	   ACT_IDMAP,	      SBX_IDMAP_TREE,	      0		       },
-	{"rnoatime",	     ACT_RATTR,	MOUNT_ATTR_NOATIME,	    MOUNT_ATTR__ATIME     },
-	{"rnodev",	   ACT_RATTR,	      MOUNT_ATTR_NODEV,	0			 },
-	{"rnodiratime",	ACT_RATTR,	   MOUNT_ATTR_NODIRATIME,  0			   },
-	{"rnoexec",	    ACT_RATTR,       MOUNT_ATTR_NOEXEC,	  0			   },
-	{"rnorelatime",	ACT_NOTHING,     0,			0			 },
-	{"rnostrictatime", ACT_RATTR,	      0,			 MOUNT_ATTR__ATIME	  },
-	{"rnosuid",	    ACT_RATTR,       MOUNT_ATTR_NOSUID,	  0			   },
-	{"rnosymfollow",	 ACT_RATTR,	    MOUNT_ATTR_NOSYMFOLLOW, 0		     },
-	{"ro",	       ACT_ATTR,	 MOUNT_ATTR_RDONLY,	    0		     },
-	{"rprivate",	     ACT_PROPAGATION, MS_PRIVATE | MS_REC,	   0			    },
-	{"rrelatime",      ACT_RATTR,	 0,			    MOUNT_ATTR__ATIME     },
-	{"rro",		ACT_RATTR,	   MOUNT_ATTR_RDONLY,      0		       },
-	{"rrw",		ACT_RATTR,	   0,		      MOUNT_ATTR_RDONLY     },
-	{"rshared",	    ACT_PROPAGATION, MS_SHARED | MS_REC,	 0			  },
-	{"rslave",	   ACT_PROPAGATION, MS_SLAVE | MS_REC,      0			},
-	{"rstrictatime",	 ACT_RATTR,	    MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME     },
-	{"rsuid",	  ACT_RATTR,	     0,			MOUNT_ATTR_NOSUID	 },
-	{"rsymfollow",     ACT_RATTR,	  0,			     MOUNT_ATTR_NOSYMFOLLOW},
-	{"runbindable",	ACT_PROPAGATION, MS_UNBINDABLE | MS_REC, 0			  },
-	{"rw",	       ACT_ATTR,	 0,			    MOUNT_ATTR_RDONLY     },
-	{"shared",	   ACT_PROPAGATION, MS_SHARED,	       0			},
-	{"silent",	   ACT_NOTHING,	0,			   0			    },
-	{"slave",	  ACT_PROPAGATION, MS_SLAVE,		     0		      },
-	{"strictatime",	ACT_ATTR,	  MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME	   },
-	{"suid",		 ACT_ATTR,	   0,		      MOUNT_ATTR_NOSUID     },
-	{"symfollow",      ACT_ATTR,	0,			   MOUNT_ATTR_NOSYMFOLLOW},
-	{"sync",		 ACT_SUPER,	    0,		       0			},
-	{"tmpcopyup",      ACT_COPYUP,	  0,			     0		      },
-	{"unbindable",     ACT_PROPAGATION, MS_UNBINDABLE,	       0			},
+	{"async",          ACT_SUPER_OFF,   0,                      0                     },
+	{"atime",          ACT_ATTR,        0,                      MOUNT_ATTR__ATIME     },
+	{"bind",           ACT_BIND,        0,                      0                     },
+	{"defaults",       ACT_NOTHING,     0,                      0                     },
+	{"dev",            ACT_ATTR,        0,                      MOUNT_ATTR_NODEV      },
+	{"diratime",       ACT_ATTR,        0,                      MOUNT_ATTR_NODIRATIME },
+	{"dirsync",        ACT_SUPER,       0,                      0                     },
+	{"exec",           ACT_ATTR,        0,                      MOUNT_ATTR_NOEXEC     },
+	{"idmap",          ACT_IDMAP,       SBX_IDMAP_MOUNT,        0                     },
+	{"iversion",       ACT_SUPER,       0,                      0                     },
+	{"lazytime",       ACT_SUPER,       0,                      0                     },
+	{"loud",           ACT_NOTHING,     0,                      0                     },
+	{"mand",           ACT_SUPER,       0,                      0                     },
+	{"noatime",        ACT_ATTR,        MOUNT_ATTR_NOATIME,     MOUNT_ATTR__ATIME     },
+	{"nodev",          ACT_ATTR,        MOUNT_ATTR_NODEV,       0                     },
+	{"nodiratime",     ACT_ATTR,        MOUNT_ATTR_NODIRATIME,  0                     },
+	{"noexec",         ACT_ATTR,        MOUNT_ATTR_NOEXEC,      0                     },
+	{"noiversion",     ACT_NOTHING,     0,                      0                     },
+	{"nolazytime",     ACT_SUPER_OFF,   0,                      0                     },
+	{"nomand",         ACT_SUPER_OFF,   0,                      0                     },
+	{"norelatime",     ACT_NOTHING,     0,                      0                     }, /* relatime is the kernel's default then */
+	{"nostrictatime",  ACT_ATTR,        0,                      MOUNT_ATTR__ATIME     },
+	{"nosuid",         ACT_ATTR,        MOUNT_ATTR_NOSUID,      0                     },
+	{"nosymfollow",    ACT_ATTR,        MOUNT_ATTR_NOSYMFOLLOW, 0                     },
+	{"private",        ACT_PROPAGATION, MS_PRIVATE,             0                     },
+	{"ratime",         ACT_RATTR,       0,                      MOUNT_ATTR__ATIME     },
+	{"rbind",          ACT_BIND,        1,                      0                     },
+	{"rdev",           ACT_RATTR,       0,                      MOUNT_ATTR_NODEV      },
+	{"rdiratime",      ACT_RATTR,       0,                      MOUNT_ATTR_NODIRATIME },
+	{"relatime",       ACT_ATTR,        0,                      MOUNT_ATTR__ATIME     },
+	{"remount",        ACT_REMOUNT,     0,                      0                     },
+	{"rexec",          ACT_RATTR,       0,                      MOUNT_ATTR_NOEXEC     },
+	{"ridmap",         ACT_IDMAP,       SBX_IDMAP_TREE,         0                     },
+	{"rnoatime",       ACT_RATTR,       MOUNT_ATTR_NOATIME,     MOUNT_ATTR__ATIME     },
+	{"rnodev",         ACT_RATTR,       MOUNT_ATTR_NODEV,       0                     },
+	{"rnodiratime",    ACT_RATTR,       MOUNT_ATTR_NODIRATIME,  0                     },
+	{"rnoexec",        ACT_RATTR,       MOUNT_ATTR_NOEXEC,      0                     },
+	{"rnorelatime",    ACT_NOTHING,     0,                      0                     },
+	{"rnostrictatime", ACT_RATTR,       0,                      MOUNT_ATTR__ATIME     },
+	{"rnosuid",        ACT_RATTR,       MOUNT_ATTR_NOSUID,      0                     },
+	{"rnosymfollow",   ACT_RATTR,       MOUNT_ATTR_NOSYMFOLLOW, 0                     },
+	{"ro",             ACT_ATTR,        MOUNT_ATTR_RDONLY,      0                     },
+	{"rprivate",       ACT_PROPAGATION, MS_PRIVATE | MS_REC,    0                     },
+	{"rrelatime",      ACT_RATTR,       0,                      MOUNT_ATTR__ATIME     },
+	{"rro",            ACT_RATTR,       MOUNT_ATTR_RDONLY,      0                     },
+	{"rrw",            ACT_RATTR,       0,                      MOUNT_ATTR_RDONLY     },
+	{"rshared",        ACT_PROPAGATION, MS_SHARED | MS_REC,     0                     },
+	{"rslave",         ACT_PROPAGATION, MS_SLAVE | MS_REC,      0                     },
+	{"rstrictatime",   ACT_RATTR,       MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME     },
+	{"rsuid",          ACT_RATTR,       0,                      MOUNT_ATTR_NOSUID     },
+	{"rsymfollow",     ACT_RATTR,       0,                      MOUNT_ATTR_NOSYMFOLLOW},
+	{"runbindable",    ACT_PROPAGATION, MS_UNBINDABLE | MS_REC, 0                     },
+	{"rw",             ACT_ATTR,        0,                      MOUNT_ATTR_RDONLY     },
+	{"shared",         ACT_PROPAGATION, MS_SHARED,              0                     },
+	{"silent",         ACT_NOTHING,     0,                      0                     },
+	{"slave",          ACT_PROPAGATION, MS_SLAVE,               0                     },
+	{"strictatime",    ACT_ATTR,        MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME     },
+	{"suid",           ACT_ATTR,        0,                      MOUNT_ATTR_NOSUID     },
+	{"symfollow",      ACT_ATTR,        0,                      MOUNT_ATTR_NOSYMFOLLOW},
+	{"sync",           ACT_SUPER,       0,                      0                     },
+	{"tmpcopyup",      ACT_COPYUP,      0,                      0                     },
+	{"unbindable",     ACT_PROPAGATION, MS_UNBINDABLE,          0                     },
 };
 
 /* The file systems a config may ask for by type; any other is the kernel's to judge. */
@@ -105,7 +105,7 @@ static const struct {
 	const char *type;
 	enum sbx_mount_kind kind;
 } special[] = {
-	{"bind",	 SBX_MOUNT_BIND  },
+	{"bind",    SBX_MOUNT_BIND  },
 	{"cgroup",  SBX_MOUNT_CGROUP},
 	{"cgroup2", SBX_MOUNT_CGROUP},
 };

@@ -9,10 +9,10 @@
 #include "base/str.h"
 #include "sandbox/caps.h"
 
-#define ENV_MAX	      4096
+#define ENV_MAX       4096
 #define CAPS_LIST_MAX CAPS_MAX
-#define ID_MAX	      (UINT32_MAX - 1) /* (uid_t)-1 means "leave it" to the kernel */
-#define UMASK_DEFAULT 022	       /* the specification has none; runc's and crun's */
+#define ID_MAX        (UINT32_MAX - 1) /* (uid_t)-1 means "leave it" to the kernel */
+#define UMASK_DEFAULT 022              /* the specification has none; runc's and crun's */
 #define OOM_SCORE_MAX 1000
 
 /* Where HOME goes: NULL if the config gives it; an empty one counts as none, as it does for runc. */
@@ -130,10 +130,10 @@ static int capabilities(struct oci *o, const struct node *process, struct err *e
 		uint64_t *mask;
 	} sets[] = {
 		{"bounding",    &d->cap_bounding   },
-		  {"permitted",	&d->cap_permitted	 },
+                {"permitted",   &d->cap_permitted  },
 		{"effective",   &d->cap_effective  },
-		  {"inheritable", &d->cap_inheritable},
-		{"ambient",	    &d->cap_ambient	   },
+                {"inheritable", &d->cap_inheritable},
+		{"ambient",     &d->cap_ambient    },
 	};
 	int r = node_object(&caps, e);
 
@@ -153,22 +153,22 @@ static const struct {
 	const char *name;
 	uint32_t resource;
 } rlimit_names[] = {
-	{"RLIMIT_AS",	      RLIMIT_AS	       },
-	{"RLIMIT_CORE",	RLIMIT_CORE	   },
-	{"RLIMIT_CPU",	       RLIMIT_CPU	 },
-	{"RLIMIT_DATA",	RLIMIT_DATA	   },
-	{"RLIMIT_FSIZE",	 RLIMIT_FSIZE     },
-	{"RLIMIT_LOCKS",	 RLIMIT_LOCKS     },
-	{"RLIMIT_MEMLOCK",	   RLIMIT_MEMLOCK	 },
+	{"RLIMIT_AS",         RLIMIT_AS        },
+	{"RLIMIT_CORE",       RLIMIT_CORE      },
+	{"RLIMIT_CPU",        RLIMIT_CPU       },
+	{"RLIMIT_DATA",       RLIMIT_DATA      },
+	{"RLIMIT_FSIZE",      RLIMIT_FSIZE     },
+	{"RLIMIT_LOCKS",      RLIMIT_LOCKS     },
+	{"RLIMIT_MEMLOCK",    RLIMIT_MEMLOCK   },
 	{"RLIMIT_MSGQUEUE",   RLIMIT_MSGQUEUE  },
-	{"RLIMIT_NICE",	RLIMIT_NICE	   },
-	{"RLIMIT_NOFILE",	  RLIMIT_NOFILE    },
-	{"RLIMIT_NPROC",	 RLIMIT_NPROC     },
-	{"RLIMIT_RSS",	       RLIMIT_RSS	 },
-	{"RLIMIT_RTPRIO",	  RLIMIT_RTPRIO    },
-	{"RLIMIT_RTTIME",	  RLIMIT_RTTIME    },
+	{"RLIMIT_NICE",       RLIMIT_NICE      },
+	{"RLIMIT_NOFILE",     RLIMIT_NOFILE    },
+	{"RLIMIT_NPROC",      RLIMIT_NPROC     },
+	{"RLIMIT_RSS",        RLIMIT_RSS       },
+	{"RLIMIT_RTPRIO",     RLIMIT_RTPRIO    },
+	{"RLIMIT_RTTIME",     RLIMIT_RTTIME    },
 	{"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
-	{"RLIMIT_STACK",	 RLIMIT_STACK     },
+	{"RLIMIT_STACK",      RLIMIT_STACK     },
 };
 
 _Static_assert(ARRAY_SIZE(rlimit_names) <= SBX_RLIMITS_MAX, "a plan holds all of them");

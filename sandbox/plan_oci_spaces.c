@@ -15,19 +15,19 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define NAMESPACES_MAX	32
-#define SYSCTLS_MAX	256
+#define NAMESPACES_MAX  32
+#define SYSCTLS_MAX     256
 #define NET_DEVICES_MAX 64
 
 static const struct oci_word kinds[] = {
 	{"cgroup",  CLONE_NEWCGROUP},
-	     {"ipc",     CLONE_NEWIPC	 },
-	    {"mount",   CLONE_NEWNS	 },
-	{"network", CLONE_NEWNET	},
-	     {"pid",     CLONE_NEWPID	 },
-	    {"time",    CLONE_NEWTIME  },
-	{"user",	 CLONE_NEWUSER  },
-	     {"uts",     CLONE_NEWUTS	 },
+        {"ipc",     CLONE_NEWIPC   },
+        {"mount",   CLONE_NEWNS    },
+	{"network", CLONE_NEWNET   },
+        {"pid",     CLONE_NEWPID   },
+        {"time",    CLONE_NEWTIME  },
+	{"user",    CLONE_NEWUSER  },
+        {"uts",     CLONE_NEWUTS   },
 };
 
 /* ---- namespaces ---- */
@@ -157,16 +157,16 @@ static const struct {
 	const char *kind;
 } sysctl_files[] = {
 	{"net/",		   CLONE_NEWNET, "network"},
-	    {"fs/mqueue/",		   CLONE_NEWIPC, "ipc"    },
-	{"kernel/msgmax",	  CLONE_NEWIPC, "ipc"    },
-	    {"kernel/msgmnb",	      CLONE_NEWIPC, "ipc"	 },
-	{"kernel/msgmni",	  CLONE_NEWIPC, "ipc"    },
-	    {"kernel/sem",		   CLONE_NEWIPC, "ipc"    },
-	{"kernel/shmall",	  CLONE_NEWIPC, "ipc"    },
-	    {"kernel/shmmax",	      CLONE_NEWIPC, "ipc"	 },
-	{"kernel/shmmni",	  CLONE_NEWIPC, "ipc"    },
-	    {"kernel/shm_rmid_forced", CLONE_NEWIPC, "ipc"	  },
-	{"kernel/domainname",      CLONE_NEWUTS, "uts"	 },
+        {"fs/mqueue/",             CLONE_NEWIPC, "ipc"    },
+	{"kernel/msgmax",          CLONE_NEWIPC, "ipc"    },
+        {"kernel/msgmnb",          CLONE_NEWIPC, "ipc"    },
+	{"kernel/msgmni",          CLONE_NEWIPC, "ipc"    },
+        {"kernel/sem",             CLONE_NEWIPC, "ipc"    },
+	{"kernel/shmall",          CLONE_NEWIPC, "ipc"    },
+        {"kernel/shmmax",          CLONE_NEWIPC, "ipc"    },
+	{"kernel/shmmni",          CLONE_NEWIPC, "ipc"    },
+        {"kernel/shm_rmid_forced", CLONE_NEWIPC, "ipc"    },
+	{"kernel/domainname",      CLONE_NEWUTS, "uts"    },
 };
 
 /* "net.ipv4.conf.eth0/1.mtu" and "net/ipv4/conf/eth0.1/mtu" are one: the first separator says which way. */

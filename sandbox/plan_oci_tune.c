@@ -23,20 +23,20 @@
 #define IO_CLASS_BIT 13
 
 static const struct oci_word policies[] = {
-	{"SCHED_OTHER",	SCHED_NORMAL  },
-	       {"SCHED_FIFO",     SCHED_FIFO	},
-	{"SCHED_RR",	     SCHED_RR	     },
-	       {"SCHED_BATCH",    SCHED_BATCH	  },
-	{"SCHED_IDLE",     SCHED_IDLE	 },
-	       {"SCHED_DEADLINE", SCHED_DEADLINE},
+	{"SCHED_OTHER",    SCHED_NORMAL  },
+        {"SCHED_FIFO",     SCHED_FIFO    },
+	{"SCHED_RR",       SCHED_RR      },
+        {"SCHED_BATCH",    SCHED_BATCH   },
+	{"SCHED_IDLE",     SCHED_IDLE    },
+        {"SCHED_DEADLINE", SCHED_DEADLINE},
 };
 
 static const struct oci_word scheduler_flags[] = {
 	{"SCHED_FLAG_RESET_ON_FORK",  SCHED_FLAG_RESET_ON_FORK },
-	{"SCHED_FLAG_RECLAIM",	       SCHED_FLAG_RECLAIM	 },
-	{"SCHED_FLAG_DL_OVERRUN",	  SCHED_FLAG_DL_OVERRUN    },
-	{"SCHED_FLAG_KEEP_POLICY",	   SCHED_FLAG_KEEP_POLICY	 },
-	{"SCHED_FLAG_KEEP_PARAMS",	   SCHED_FLAG_KEEP_PARAMS	 },
+	{"SCHED_FLAG_RECLAIM",        SCHED_FLAG_RECLAIM       },
+	{"SCHED_FLAG_DL_OVERRUN",     SCHED_FLAG_DL_OVERRUN    },
+	{"SCHED_FLAG_KEEP_POLICY",    SCHED_FLAG_KEEP_POLICY   },
+	{"SCHED_FLAG_KEEP_PARAMS",    SCHED_FLAG_KEEP_PARAMS   },
 	{"SCHED_FLAG_UTIL_CLAMP_MIN", SCHED_FLAG_UTIL_CLAMP_MIN},
 	{"SCHED_FLAG_UTIL_CLAMP_MAX", SCHED_FLAG_UTIL_CLAMP_MAX},
 };
@@ -183,7 +183,7 @@ int oci_tune_process(struct oci *o, const struct node *process, struct err *e)
 static int persona(struct sbx_tune *t, const struct node *part, struct err *e)
 {
 	static const struct oci_word domains[] = {
-		{"LINUX",	  PER_LINUX  },
+		{"LINUX",   PER_LINUX  },
 		{"LINUX32", PER_LINUX32},
 	};
 	struct node n = node_get(part, "personality"), domain = node_get(&n, "domain"),
@@ -205,16 +205,16 @@ static int persona(struct sbx_tune *t, const struct node *part, struct err *e)
 static int memory_policy(struct sbx_tune *t, const struct node *part, struct err *e)
 {
 	static const struct oci_word modes[] = {
-		{"MPOL_DEFAULT",		 MPOL_DEFAULT	     },
-		{"MPOL_PREFERRED",	   MPOL_PREFERRED		 },
-		{"MPOL_BIND",		      MPOL_BIND	       },
-		{"MPOL_INTERLEAVE",	    MPOL_INTERLEAVE	   },
-		{"MPOL_LOCAL",	       MPOL_LOCAL		 },
-		{"MPOL_PREFERRED_MANY",	MPOL_PREFERRED_MANY	   },
+		{"MPOL_DEFAULT",             MPOL_DEFAULT            },
+		{"MPOL_PREFERRED",           MPOL_PREFERRED          },
+		{"MPOL_BIND",                MPOL_BIND               },
+		{"MPOL_INTERLEAVE",          MPOL_INTERLEAVE         },
+		{"MPOL_LOCAL",               MPOL_LOCAL              },
+		{"MPOL_PREFERRED_MANY",      MPOL_PREFERRED_MANY     },
 		{"MPOL_WEIGHTED_INTERLEAVE", MPOL_WEIGHTED_INTERLEAVE},
 	};
 	static const struct oci_word mode_flags[] = {
-		{"MPOL_F_STATIC_NODES",	MPOL_F_STATIC_NODES  },
+		{"MPOL_F_STATIC_NODES",   MPOL_F_STATIC_NODES  },
 		{"MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES},
 		{"MPOL_F_NUMA_BALANCING", MPOL_F_NUMA_BALANCING},
 	};

@@ -28,7 +28,7 @@
 #include "sandbox/mount.h"
 #include "sandbox/sys.h"
 
-#define GROUPS_BYTES	 8192 /* of /proc/self/cgroup */
+#define GROUPS_BYTES     8192 /* of /proc/self/cgroup */
 #define AWAY_STACK_BYTES 32768
 
 int root_note_groups(const struct cg *group, struct root_state *s, struct err *e)

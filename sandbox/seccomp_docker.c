@@ -11,7 +11,7 @@
 #define LIST_MAX 64
 
 /* This machine in the words of Go, which includes and excludes use, and of libseccomp. */
-#define ARCH_GO	     "amd64"
+#define ARCH_GO      "amd64"
 #define ARCH_SECCOMP "SCMP_ARCH_X86_64"
 
 int seccomp_docker_here(struct seccomp_docker *ret, struct err *e)

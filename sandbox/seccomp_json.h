@@ -14,7 +14,7 @@
 
 /* What a container of Docker's format has, which its includes and excludes ask for. */
 struct seccomp_docker {
-	uint64_t caps;			     /* bit n = capability n */
+	uint64_t caps;                       /* bit n = capability n */
 	unsigned kernel_major, kernel_minor; /* of the host */
 };
 

@@ -14,9 +14,9 @@ static const struct {
 	const char *name;
 	int number;
 } others[] = {
-	{"IOT",	SIGABRT},
-	{"CLD",	SIGCHLD},
-	{"POLL",	 SIGIO  },
+	{"IOT",    SIGABRT},
+	{"CLD",    SIGCHLD},
+	{"POLL",   SIGIO  },
 	{"UNUSED", SIGSYS },
 };
 

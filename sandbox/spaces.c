@@ -26,13 +26,13 @@ static const struct {
 	uint64_t flag;
 	const char *type, *file;
 } kinds[] = {
-	{CLONE_NEWIPC,    "ipc",     "/proc/self/ns/ipc"	 },
-	{CLONE_NEWUTS,    "uts",     "/proc/self/ns/uts"	 },
+	{CLONE_NEWIPC,    "ipc",     "/proc/self/ns/ipc"   },
+	{CLONE_NEWUTS,    "uts",     "/proc/self/ns/uts"   },
 	{CLONE_NEWNET,    "network", "/proc/self/ns/net"   },
-	{CLONE_NEWPID,    "pid",     "/proc/self/ns/pid"	 },
-	{CLONE_NEWTIME,	"time",	"/proc/self/ns/time"  },
-	{CLONE_NEWNS,     "mount",   "/proc/self/ns/mnt"	  },
-	{CLONE_NEWUSER,	"user",	"/proc/self/ns/user"  },
+	{CLONE_NEWPID,    "pid",     "/proc/self/ns/pid"   },
+	{CLONE_NEWTIME,   "time",    "/proc/self/ns/time"  },
+	{CLONE_NEWNS,     "mount",   "/proc/self/ns/mnt"   },
+	{CLONE_NEWUSER,   "user",    "/proc/self/ns/user"  },
 	{CLONE_NEWCGROUP, "cgroup",  "/proc/self/ns/cgroup"},
 };
 

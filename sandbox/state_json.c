@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "sandbox/json_path.h"
 
-#define ARENA_BYTES	(4u * STATE_BYTES)
+#define ARENA_BYTES     (4u * STATE_BYTES)
 #define GROUP_DEPTH_MAX 32
 
 const char *state_status_name(enum state_status s)
@@ -32,12 +32,12 @@ static const struct {
 	enum rule rule;
 } texts[] = {
 	{"ociVersion", offsetof(struct state, oci_version), RULE_TEXT    },
-	{"id",	       offsetof(struct state, id),	   RULE_ID	  },
-	{"bundle",	   offsetof(struct state, bundle),	   RULE_ABSOLUTE},
-	{"rootfs",	   offsetof(struct state, rootfs),	   RULE_ABSOLUTE},
+	{"id",         offsetof(struct state, id),          RULE_ID      },
+	{"bundle",     offsetof(struct state, bundle),      RULE_ABSOLUTE},
+	{"rootfs",     offsetof(struct state, rootfs),      RULE_ABSOLUTE},
 	{"created",    offsetof(struct state, created),     RULE_TEXT    },
-	{"owner",	  offsetof(struct state, owner),	 RULE_TEXT	  },
-	{"cgroup",	   offsetof(struct state, group),	  RULE_TEXT	   },
+	{"owner",      offsetof(struct state, owner),       RULE_TEXT    },
+	{"cgroup",     offsetof(struct state, group),       RULE_TEXT    },
 };
 
 static const char **text_at(const struct state *s, size_t i)

@@ -25,9 +25,9 @@
 #include "base/str.h"
 
 #define CONNECTIONS_MAX 1024
-#define REQUESTS_MAX	(10u << 20)
-#define HEAD_MAX	1024
-#define ANSWER_MAX	(64 << 10)
+#define REQUESTS_MAX    (10u << 20)
+#define HEAD_MAX        1024
+#define ANSWER_MAX      (64 << 10)
 
 struct settings {
 	const char *socket, *path, *data;
@@ -35,8 +35,8 @@ struct settings {
 	uint64_t n_requests; /* 0: until the time is up */
 	uint64_t seconds;
 	uint64_t n_warmup; /* requests at the start that are not counted */
-	uint64_t rate;	   /* a second; 0: closed loop */
-	bool samples;	   /* print every latency as well */
+	uint64_t rate;     /* a second; 0: closed loop */
+	bool samples;      /* print every latency as well */
 };
 
 struct conn {
@@ -283,26 +283,26 @@ static uint64_t number(const char *text, uint64_t max)
 static void parse(struct settings *set, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"socket",	   1, NULL, 's'},
-		    {"path",	     1, NULL, 'p'},
-		{"data",	 1, NULL, 'd'},
-		    {"connections", 1, NULL, 'c'},
+		{"socket",      1, NULL, 's'},
+                {"path",        1, NULL, 'p'},
+		{"data",        1, NULL, 'd'},
+                {"connections", 1, NULL, 'c'},
 		{"requests",    1, NULL, 'n'},
-		    {"seconds",	1, NULL, 't'},
-		{"warmup",	   1, NULL, 'w'},
-		    {"rate",	     1, NULL, 'r'},
-		{"samples",	    0, NULL, 'a'},
-		    {NULL,	   0, NULL, 0  },
+                {"seconds",     1, NULL, 't'},
+		{"warmup",      1, NULL, 'w'},
+                {"rate",        1, NULL, 'r'},
+		{"samples",     0, NULL, 'a'},
+                {NULL,          0, NULL, 0  },
 	};
 	struct {
 		char letter;
 		uint64_t *at, max;
 	} numbers[] = {
 		{'c', &set->n_connections, CONNECTIONS_MAX},
-		{'n', &set->n_requests,	REQUESTS_MAX   },
-		{'t', &set->seconds,	     3600		 },
-		{'w', &set->n_warmup,      REQUESTS_MAX	  },
-		{'r', &set->rate,	  1000000	 },
+		{'n', &set->n_requests,    REQUESTS_MAX   },
+		{'t', &set->seconds,       3600           },
+		{'w', &set->n_warmup,      REQUESTS_MAX   },
+		{'r', &set->rate,          1000000        },
 	};
 	int letter;
 

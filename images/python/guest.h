@@ -79,7 +79,7 @@ int child_map_drop(int memfd, const struct sbx_drop **ret, struct err *e);
 
 struct zygote {
 	int net_ns, pid_ns; /* the zygote's own, to go back to after each fork */
-	pid_t *tid;	    /* where libc keeps the thread's id */
+	pid_t *tid;         /* where libc keeps the thread's id */
 	void *robust_list;  /* libc's, of this thread; a child has to register it again */
 	size_t robust_list_size;
 	const struct sbx_drop *drop;

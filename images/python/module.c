@@ -294,17 +294,17 @@ static PyObject *py_now_us(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
 
 static PyMethodDef methods[] = {
 	{"zygote_setup", py_zygote_setup, METH_NOARGS,  NULL},
-	{"zygote_ready", py_zygote_ready, METH_O,	  NULL},
-	{"zygote_serve", py_zygote_serve, METH_O,	  NULL},
-	{"park",	 py_park,	  METH_O,	  NULL},
-	{"init",	 py_init,	  METH_NOARGS,  NULL},
-	{"ready",	  py_ready,	    METH_VARARGS, NULL},
-	{"init_error",   py_init_error,   METH_O,	      NULL},
-	{"receive",	    py_receive,	METH_NOARGS,  NULL},
-	{"reply",	  py_reply,	    METH_VARARGS, NULL},
-	{"close",	  py_close,	    METH_NOARGS,	 NULL},
-	{"now_us",	   py_now_us,	      METH_NOARGS,  NULL},
-	{NULL,	       NULL,	     0,		NULL},
+	{"zygote_ready", py_zygote_ready, METH_O,       NULL},
+	{"zygote_serve", py_zygote_serve, METH_O,       NULL},
+	{"park",         py_park,         METH_O,       NULL},
+	{"init",         py_init,         METH_NOARGS,  NULL},
+	{"ready",        py_ready,        METH_VARARGS, NULL},
+	{"init_error",   py_init_error,   METH_O,       NULL},
+	{"receive",      py_receive,      METH_NOARGS,  NULL},
+	{"reply",        py_reply,        METH_VARARGS, NULL},
+	{"close",        py_close,        METH_NOARGS,  NULL},
+	{"now_us",       py_now_us,       METH_NOARGS,  NULL},
+	{NULL,           NULL,            0,            NULL},
 };
 
 static int module_exec(PyObject *self)
@@ -321,7 +321,7 @@ static int module_exec(PyObject *self)
 
 static PyModuleDef_Slot slots[] = {
 	{Py_mod_exec, module_exec},
-	{0,	    NULL	},
+	{0,           NULL       },
 };
 
 static struct PyModuleDef definition = {

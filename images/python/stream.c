@@ -97,7 +97,7 @@ int stream_send(const struct stream *s, enum guest_frame_type type, const void *
 {
 	struct guest_frame frame = {.type = type, .size = (uint32_t)(head_size + body_size)};
 	struct iovec iov[] = {
-		{.iov_base = &frame,	     .iov_len = sizeof(frame)},
+		{.iov_base = &frame,       .iov_len = sizeof(frame)},
 		{.iov_base = (void *)head, .iov_len = head_size    },
 		{.iov_base = (void *)body, .iov_len = body_size    },
 	};

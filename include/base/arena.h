@@ -10,7 +10,7 @@
 struct arena;
 
 struct arena *arena_new(size_t max_bytes); /* NULL = out of memory */
-void arena_free(struct arena *a);	   /* NULL is fine */
+void arena_free(struct arena *a);          /* NULL is fine */
 
 /* n bytes, or NULL over the maximum or out of memory. */
 void *arena_get(struct arena *a, size_t n);

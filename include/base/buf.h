@@ -30,10 +30,10 @@ void buf_init(struct buf *b, size_t max_bytes);
 void buf_fini(struct buf *b); /* frees; safe twice */
 #define _cleanup_buf_ __attribute__((cleanup(buf_fini)))
 
-void buf_clear(struct buf *b);			/* len = 0, failed = false; keeps the memory */
-void buf_consume(struct buf *b, size_t n);	/* drop n <= len bytes from the front */
-void *buf_reserve(struct buf *b, size_t n);	/* room for n more bytes, or NULL (and failed) */
-void buf_commit(struct buf *b, size_t n);	/* n bytes were written into the reserved room */
+void buf_clear(struct buf *b);                  /* len = 0, failed = false; keeps the memory */
+void buf_consume(struct buf *b, size_t n);      /* drop n <= len bytes from the front */
+void *buf_reserve(struct buf *b, size_t n);     /* room for n more bytes, or NULL (and failed) */
+void buf_commit(struct buf *b, size_t n);       /* n bytes were written into the reserved room */
 char *buf_take(struct buf *b, size_t *ret_len); /* hand over data (caller frees); b is empty */
 
 void buf_append(struct buf *b, const void *p, size_t n);

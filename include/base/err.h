@@ -26,7 +26,7 @@
 #define ERR_TEXT_MAX 480
 
 struct err {
-	int code;		 /* positive errno value, 0 = no error */
+	int code;                /* positive errno value, 0 = no error */
 	char text[ERR_TEXT_MAX]; /* NUL-terminated, no newline */
 };
 

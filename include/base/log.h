@@ -29,7 +29,7 @@ void log_err(const struct err *e);
 
 struct log_limit {
 	uint64_t since_us; /* CLOCK_MONOTONIC: its first line */
-	uint32_t n;	   /* lines in this window */
+	uint32_t n;        /* lines in this window */
 	uint32_t n_left_out;
 };
 

@@ -60,7 +60,7 @@ struct opt {
 		*name; /* "memory" for --memory, "NAME" of a positional one; NULL ends the table */
 	char letter;   /* 'n' for -n; 0 = none */
 	enum opt_type type;
-	size_t offset;	   /* of the value in the struct given to opt_parse() */
+	size_t offset;     /* of the value in the struct given to opt_parse() */
 	const char *value; /* what help calls the value; of OPT_REFUSED NULL: it is a flag */
 	const char *help;
 };

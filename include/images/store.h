@@ -31,21 +31,21 @@
 
 #include "base/err.h"
 
-#define IMG_NAME_MAX	64  /* [a-z0-9][a-z0-9._-]{0,63} */
-#define IMG_DIGEST_MAX	64  /* lower-case hex */
-#define IMG_PYTHON_MAX	127 /* a path in the image */
-#define IMG_ARCH_MAX	15
+#define IMG_NAME_MAX    64  /* [a-z0-9][a-z0-9._-]{0,63} */
+#define IMG_DIGEST_MAX  64  /* lower-case hex */
+#define IMG_PYTHON_MAX  127 /* a path in the image */
+#define IMG_ARCH_MAX    15
 #define IMG_CREATED_MAX 31
-#define IMG_LIST_MAX	256 /* names in one store */
+#define IMG_LIST_MAX    256 /* names in one store */
 
 struct img {
 	char name[IMG_NAME_MAX + 1];
 	char digest[IMG_DIGEST_MAX + 1]; /* hex SHA-256 of the packed file, without "sha256:" */
-	uint64_t packed_bytes;		 /* size of the .erofs file */
-	uint64_t unpacked_bytes;	 /* sum of all file sizes in it */
-	uint32_t n_packages;		 /* rows of the manifest's package list */
+	uint64_t packed_bytes;           /* size of the .erofs file */
+	uint64_t unpacked_bytes;         /* sum of all file sizes in it */
+	uint32_t n_packages;             /* rows of the manifest's package list */
 	char python[IMG_PYTHON_MAX + 1]; /* absolute in the image: "/usr/bin/python3.11" */
-	char arch[IMG_ARCH_MAX + 1];	 /* Debian's name: "amd64" */
+	char arch[IMG_ARCH_MAX + 1];     /* Debian's name: "amd64" */
 	char created[IMG_CREATED_MAX +
 		     1]; /* "2025-06-01T00:00:00Z": the recipe's date, not the build's */
 };

@@ -22,16 +22,16 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define POL_INSNS_MAX	  4096	      /* BPF_MAXINSNS: the kernel takes no longer program */
-#define POL_TEXT_MAX	  (64 << 10)  /* bytes of one file */
-#define POL_LINE_MAX	  1000	      /* bytes of one line */
-#define POL_INCLUDES_MAX  8	      /* files that one policy draws in, at any depth */
-#define POL_RULES_MAX	  600	      /* system calls with a rule of their own */
-#define POL_STATEMENT_MAX 300	      /* words of one statement, continuation lines included */
-#define POL_WORD_MAX	  127	      /* bytes of one word */
-#define POL_TERMS_MAX	  128	      /* argument comparisons of one policy */
-#define POL_VALUES_MAX	  64	      /* values that one comparison lists */
-#define POL_EXPLAIN_MAX	  (256 << 10) /* a pol_explain() of our profiles takes a tenth */
+#define POL_INSNS_MAX     4096        /* BPF_MAXINSNS: the kernel takes no longer program */
+#define POL_TEXT_MAX      (64 << 10)  /* bytes of one file */
+#define POL_LINE_MAX      1000        /* bytes of one line */
+#define POL_INCLUDES_MAX  8           /* files that one policy draws in, at any depth */
+#define POL_RULES_MAX     600         /* system calls with a rule of their own */
+#define POL_STATEMENT_MAX 300         /* words of one statement, continuation lines included */
+#define POL_WORD_MAX      127         /* bytes of one word */
+#define POL_TERMS_MAX     128         /* argument comparisons of one policy */
+#define POL_VALUES_MAX    64          /* values that one comparison lists */
+#define POL_EXPLAIN_MAX   (256 << 10) /* a pol_explain() of our profiles takes a tenth */
 
 /* A checked policy; opaque. */
 struct pol;

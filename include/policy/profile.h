@@ -35,7 +35,7 @@
 #define POL_PROFILE_RULES_MAX 4096 /* rules of one profile */
 #define POL_PROFILE_ARGS_MAX  4096 /* comparisons of one profile */
 #define POL_PROFILE_NAME_MAX  63   /* bytes of a system call's name */
-#define POL_CALL_ARGS	      6
+#define POL_CALL_ARGS         6
 
 enum pol_cmp {
 	POL_CMP_NE,
@@ -55,8 +55,8 @@ struct pol_arg {
 };
 
 struct pol_profile_rule {
-	const char *name;	    /* of the system call; borrowed */
-	uint32_t action;	    /* SECCOMP_RET_* with its data */
+	const char *name;           /* of the system call; borrowed */
+	uint32_t action;            /* SECCOMP_RET_* with its data */
 	const struct pol_arg *args; /* all must hold; borrowed */
 	uint8_t n_args;
 };

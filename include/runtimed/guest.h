@@ -31,11 +31,11 @@
 
 #include <stdint.h>
 
-#define GUEST_REQUEST_ID_LEN 36		 /* UUID text */
-#define GUEST_PAYLOAD_MAX    (6u << 20)	 /* event or reply: 6 MiB, Lambda's limit */
-#define GUEST_CONTEXT_MAX    3583u	 /* client context, Lambda's limit */
-#define GUEST_INIT_MAX	     (64u << 10) /* the GUEST_INIT object */
-#define GUEST_FRAME_MAX	     (GUEST_PAYLOAD_MAX + (16u << 10))
+#define GUEST_REQUEST_ID_LEN 36          /* UUID text */
+#define GUEST_PAYLOAD_MAX    (6u << 20)  /* event or reply: 6 MiB, Lambda's limit */
+#define GUEST_CONTEXT_MAX    3583u       /* client context, Lambda's limit */
+#define GUEST_INIT_MAX       (64u << 10) /* the GUEST_INIT object */
+#define GUEST_FRAME_MAX      (GUEST_PAYLOAD_MAX + (16u << 10))
 
 /* Descriptors an instance's process starts with; everything else is closed. */
 enum guest_fd {
@@ -77,14 +77,14 @@ struct guest_ready {
 };
 
 enum guest_status {
-	GUEST_OK = 0,	 /* payload is the reply */
+	GUEST_OK = 0,    /* payload is the reply */
 	GUEST_ERROR = 1, /* payload is {"errorMessage","errorType","stackTrace","requestId"} */
 };
 
 /* Payload of GUEST_RESULT: this, then the reply. */
 struct guest_result {
 	char request_id[GUEST_REQUEST_ID_LEN + 4]; /* as it came, byte for byte */
-	uint32_t status;			   /* enum guest_status */
+	uint32_t status;                           /* enum guest_status */
 	uint32_t reserved;
 	uint64_t started_us; /* the handler was entered */
 	uint64_t ended_us;   /* the handler returned and its reply was serialised */

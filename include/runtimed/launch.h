@@ -74,8 +74,8 @@ struct launch_start {
 
 /* Descriptors of STARTED, in this order. */
 enum launch_started_fd {
-	LAUNCH_FD_DATA,	    /* stream to the guest (runtimed/guest.h), non-blocking */
-	LAUNCH_FD_LOG,	    /* read end of the log pipe, non-blocking */
+	LAUNCH_FD_DATA,     /* stream to the guest (runtimed/guest.h), non-blocking */
+	LAUNCH_FD_LOG,      /* read end of the log pipe, non-blocking */
 	LAUNCH_FD_CPU_STAT, /* these four are of struct cg_meter (sandbox/cgroup.h) */
 	LAUNCH_FD_MEM_PEAK,
 	LAUNCH_FD_OOM,
@@ -109,7 +109,7 @@ struct launch_gone {
 	uint32_t reserved;
 	uint64_t id;
 	int32_t exit_code;  /* of the guest process; -1 if a signal ended it */
-	int32_t signal;	    /* 0 if it exited */
+	int32_t signal;     /* 0 if it exited */
 	uint64_t oom_kills; /* the kernel's count over this instance's life */
 	uint64_t memory_peak_bytes;
 	uint64_t cpu_us;

@@ -32,10 +32,10 @@
 #include "base/err.h"
 
 /* Raised with every change of this file, of runtimed/guest.h and of struct sbx_drop. */
-#define ZYGOTE_VERSION	  3
+#define ZYGOTE_VERSION    3
 
 #define ZYGOTE_FD_CONTROL 3 /* the zygote's end of its socket to the launcher */
-#define GUEST_FD_DROP	  5 /* exec way only: memfd with struct sbx_drop; then closed */
+#define GUEST_FD_DROP     5 /* exec way only: memfd with struct sbx_drop; then closed */
 
 enum zygote_type {
 	ZYGOTE_SETUP = 1,
@@ -49,11 +49,11 @@ enum zygote_type {
 };
 
 enum zygote_spawn_fd {
-	SPAWN_FD_INIT,	  /* pidfd of the sandbox's pid 1 */
+	SPAWN_FD_INIT,    /* pidfd of the sandbox's pid 1 */
 	SPAWN_FD_CGROUP,  /* v2 group directory, for CLONE_INTO_CGROUP */
 	SPAWN_FD_CONTROL, /* becomes GUEST_FD_CONTROL */
-	SPAWN_FD_DATA,	  /* becomes GUEST_FD_DATA */
-	SPAWN_FD_LOG,	  /* becomes GUEST_FD_OUT and GUEST_FD_ERR */
+	SPAWN_FD_DATA,    /* becomes GUEST_FD_DATA */
+	SPAWN_FD_LOG,     /* becomes GUEST_FD_OUT and GUEST_FD_ERR */
 	SPAWN_FDS,
 	/* Then up to three more, on hybrid hosts: the child joins its v1 groups by them. */
 	SPAWN_FDS_MAX = SPAWN_FDS + 3
@@ -64,13 +64,13 @@ enum zygote_spawn_fd {
 struct zygote_plain {
 	uint32_t type;
 	uint32_t version; /* ZYGOTE_VERSION; of no meaning in TAKE and SEALED */
-	uint64_t at_us;	  /* CLOCK_MONOTONIC when it was sent */
+	uint64_t at_us;   /* CLOCK_MONOTONIC when it was sent */
 };
 
 struct zygote_spawn {
 	uint32_t type;
 	uint32_t is_wanted; /* 1: a start waits for this child; it does nothing ahead */
-	uint64_t slot;	    /* echoed in SPAWNED */
+	uint64_t slot;      /* echoed in SPAWNED */
 };
 
 struct zygote_spawned {

@@ -23,14 +23,14 @@
 #include "sandbox/resources.h"
 #include "sandbox/tune.h"
 
-#define SBX_MOUNTS_MAX	 256
-#define SBX_PATHS_MAX	 256 /* masked or read-only paths */
-#define SBX_DEVICES_MAX	 256 /* the default ones among them */
-#define SBX_ARGS_MAX	 4096
-#define SBX_IDMAPS_MAX	 32
-#define SBX_PLAN_BYTES	 (8u << 20) /* all strings and arrays of a plan together */
+#define SBX_MOUNTS_MAX   256
+#define SBX_PATHS_MAX    256 /* masked or read-only paths */
+#define SBX_DEVICES_MAX  256 /* the default ones among them */
+#define SBX_ARGS_MAX     4096
+#define SBX_IDMAPS_MAX   32
+#define SBX_PLAN_BYTES   (8u << 20) /* all strings and arrays of a plan together */
 #define SBX_WARNINGS_MAX 16
-#define SBX_JOINS_MAX	 8   /* one of each kind */
+#define SBX_JOINS_MAX    8   /* one of each kind */
 #define SBX_SYSCTL_BYTES 256 /* of a name, with its end */
 
 struct sbx_idmap {
@@ -38,7 +38,7 @@ struct sbx_idmap {
 };
 
 enum sbx_mount_kind {
-	SBX_MOUNT_FS,	/* a new file system: type, source, data */
+	SBX_MOUNT_FS,   /* a new file system: type, source, data */
 	SBX_MOUNT_BIND, /* the tree at source on the host, cloned */
 	SBX_MOUNT_CGROUP, /* cgroup2, its root the sandbox's own group, with cgroup namespace or without */
 	SBX_MOUNT_SCRATCH, /* a fresh directory in the root's scratch space, mode as given */
@@ -66,8 +66,8 @@ struct sbx_mount {
 	const struct sbx_idmap *uid_maps, *gid_maps;
 	uint32_t n_uid_maps, n_gid_maps;
 	bool is_recursive; /* BIND: submounts too */
-	bool is_bind;	   /* REMOUNT: of the mount alone, its file system keeps its options */
-	bool copies_up;	   /* FS: begins with a copy of what it hides */
+	bool is_bind;      /* REMOUNT: of the mount alone, its file system keeps its options */
+	bool copies_up;    /* FS: begins with a copy of what it hides */
 	bool keeps_mode; /* FS: its top has the mode of the directory it hides, if there was one */
 	bool late_readonly; /* read-only once everything below it has been mounted and made */
 };
@@ -78,7 +78,7 @@ struct sbx_mount {
  */
 struct sbx_device {
 	const char *path; /* inside the root */
-	uint32_t mode;	  /* S_IFCHR, S_IFBLK or S_IFIFO, and permissions */
+	uint32_t mode;    /* S_IFCHR, S_IFBLK or S_IFIFO, and permissions */
 	uint32_t major, minor;
 	uint32_t uid, gid; /* inside */
 	bool is_default;   /* nobody asked for it: a file that is in its place will be covered */
@@ -115,12 +115,12 @@ struct sbx_listener {
  * (runtime-spec, "POSIX-platform Hooks"). Those of the container's namespaces are started by the child.
  */
 enum sbx_hook_kind {
-	SBX_HOOK_PRESTART,	   /* ours: when all is mounted, before the root is entered */
+	SBX_HOOK_PRESTART,         /* ours: when all is mounted, before the root is entered */
 	SBX_HOOK_CREATE_RUNTIME,   /* ours: then */
 	SBX_HOOK_CREATE_CONTAINER, /* the container's: then */
 	SBX_HOOK_START_CONTAINER,  /* the container's, in its root: before its program */
-	SBX_HOOK_POSTSTART,	   /* ours: after its program was executed */
-	SBX_HOOK_POSTSTOP,	   /* ours: when all is gone */
+	SBX_HOOK_POSTSTART,        /* ours: after its program was executed */
+	SBX_HOOK_POSTSTOP,         /* ours: when all is gone */
 	SBX_HOOK_KINDS
 };
 
@@ -140,7 +140,7 @@ struct sbx_hooks {
 
 /* A namespace that exists. */
 struct sbx_join {
-	uint64_t flag;	  /* CLONE_NEW* */
+	uint64_t flag;    /* CLONE_NEW* */
 	const char *path; /* on the host */
 };
 
@@ -204,9 +204,9 @@ struct sbx_plan {
 	struct sbx_listener listener; /* of drop.filter */
 	const char *seccomp_skipped;  /* " a b": calls in its rules that libseccomp does not know */
 	struct sbx_hooks hooks[SBX_HOOK_KINDS];
-	const char *oci_version;		/* of the config */
-	const char **annotations;		/* name, value, name, value ... */
-	uint32_t n_annotations;			/* pairs */
+	const char *oci_version;                /* of the config */
+	const char **annotations;               /* name, value, name, value ... */
+	uint32_t n_annotations;                 /* pairs */
 	const char *warnings[SBX_WARNINGS_MAX]; /* to be told, without failing */
 	uint32_t n_warnings;
 	struct arena *arena; /* owns all of the above that is behind a pointer */
@@ -237,9 +237,9 @@ struct sbx_wish {
 	struct opt_rest argv;
 	struct opt_list env; /* NAME=VALUE, in place of the value that NAME has */
 	const char *cwd;
-	const char *user;	/* UID or UID:GID */
+	const char *user;       /* UID or UID:GID */
 	struct opt_list groups; /* more supplementary ones */
-	struct opt_list caps;	/* more permitted, effective and bounding ones */
+	struct opt_list caps;   /* more permitted, effective and bounding ones */
 	const char *apparmor, *label;
 	bool terminal; /* without it and process there is none, whatever the config says */
 	bool no_new_privs;
@@ -262,11 +262,11 @@ int sbx_resources_parse(const char *text, size_t n, struct arena *arena, struct 
 
 /* What the daemon knows of an instance's sandbox. */
 struct sbx_function {
-	const char *image_root;		  /* host path: the mounted image */
-	const char *dev_root;		  /* host path: the prepared /dev (sbx_dev_fill()) */
-	const char *stage;		  /* host path: an empty directory */
-	uint32_t uid_base;		  /* first of SBX_FUNCTION_IDS host ids */
-	uint64_t scratch_bytes;		  /* /tmp, /dev/shm and all other writes together */
+	const char *image_root;           /* host path: the mounted image */
+	const char *dev_root;             /* host path: the prepared /dev (sbx_dev_fill()) */
+	const char *stage;                /* host path: an empty directory */
+	uint32_t uid_base;                /* first of SBX_FUNCTION_IDS host ids */
+	uint64_t scratch_bytes;           /* /tmp, /dev/shm and all other writes together */
 	const struct pol_program *filter; /* of pid 1 */
 };
 

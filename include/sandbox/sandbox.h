@@ -49,7 +49,7 @@ struct sbx_gate {
 /* Where to start it: kernel objects the caller owns. */
 struct sbx_place {
 	const struct cg *group; /* limits are set already; the child is born in it. NULL = stay */
-	int net_ns;		/* join this network namespace; -1 = as plan->namespaces says */
+	int net_ns;             /* join this network namespace; -1 = as plan->namespaces says */
 	/* Become 0..n_fds-1 of an exec'ed process, a number is closed for -1; all others are closed. */
 	int fds[SBX_STDIO_MAX];
 	int n_fds;

@@ -28,9 +28,9 @@ struct sbx_set {
 
 struct sbx_scheduler {
 	uint32_t policy; /* SCHED_* */
-	uint64_t flags;	 /* SCHED_FLAG_* */
+	uint64_t flags;  /* SCHED_FLAG_* */
 	int32_t nice;
-	uint32_t priority;			     /* FIFO, RR */
+	uint32_t priority;                           /* FIFO, RR */
 	uint64_t runtime_ns, deadline_ns, period_ns; /* DEADLINE */
 };
 

@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define CLIENT_PATH_MAX	 255
+#define CLIENT_PATH_MAX  255
 #define CLIENT_REPLY_MAX (64 << 20)
 
 struct client {

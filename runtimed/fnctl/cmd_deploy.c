@@ -12,7 +12,7 @@
 #include "runtimed/fnctl/pack.h"
 
 /* The API demands a role; nothing is looked up by it. */
-#define ROLE	     "arn:aws:iam::000000000000:role/local"
+#define ROLE         "arn:aws:iam::000000000000:role/local"
 
 #define READY_MAX_US (60 * CLK_US_PER_SEC)
 
@@ -62,11 +62,11 @@ static int add_settings(json_t *body, const struct options *o, struct err *e)
 		const char *key, *text;
 		uint64_t number;
 	} rows[] = {
-		{"Handler",	    o->handler,	0		 },
-		    {"Runtime",	o->image,	  0	   },
-		{"Description", o->description, 0		 },
-		    {"MemorySize",  NULL,		 o->memory_mb},
-		{"Timeout",	    NULL,		  o->timeout_s},
+		{"Handler",     o->handler,     0           },
+                {"Runtime",     o->image,       0           },
+		{"Description", o->description, 0           },
+                {"MemorySize",  NULL,           o->memory_mb},
+		{"Timeout",     NULL,           o->timeout_s},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -20,8 +20,8 @@
 
 const struct opt invoke_opts[] = {
 	OPT_ROW_NAME,
-	{"data",	 'd', OPT_TEXT, AT(data),	  "TEXT",
-	  "the event; @FILE and - (stdin) read it from there"		    },
+	{"data",   'd', OPT_TEXT, AT(data),   "TEXT",
+	  "the event; @FILE and - (stdin) read it from there"                    },
 	{"report", 'r', OPT_FLAG, AT(report), NULL,   "show where the time went"},
 	OPT_ROW_END,
 };

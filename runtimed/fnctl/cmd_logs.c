@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "runtimed/fnctl/fnctl.h"
 
-#define WAIT_MS	      20000
+#define WAIT_MS       20000
 #define LINES_DEFAULT 100
 #define LINES_MAX     100000
 
@@ -17,7 +17,7 @@
 
 const struct opt logs_opts[] = {
 	OPT_ROW_NAME,
-	{"follow", 'f', OPT_FLAG,	  AT(follow), NULL, "go on with lines as they come"	   },
+	{"follow", 'f', OPT_FLAG,   AT(follow), NULL, "go on with lines as they come"    },
 	{"lines",  'n', OPT_NUMBER, AT(lines),  "N",  "begin with the last N lines (100)"},
 	OPT_ROW_END,
 };

@@ -83,18 +83,18 @@ static void print_function(const json_t *f)
 	static const struct {
 		const char *label, *key, *unit;
 	} rows[] = {
-		{"name",	 "FunctionName", ""	   },
-		    {"arn",	    "FunctionArn",  ""	     },
-		{"image",	  "Runtime",	     ""      },
-		    {"handler",	"Handler",	   ""	     },
-		{"description", "Description",  ""	 },
-		    {"memory",      "MemorySize",   " MB"	  },
-		{"timeout",	    "Timeout",      " s"	   },
-		    {"code",	     "CodeSize",	 " bytes"},
-		{"sha256",	   "CodeSha256",	 ""	   },
-		    {"revision",	 "RevisionId",   ""	 },
+		{"name",        "FunctionName", ""      },
+                {"arn",         "FunctionArn",  ""      },
+		{"image",       "Runtime",      ""      },
+                {"handler",     "Handler",      ""      },
+		{"description", "Description",  ""      },
+                {"memory",      "MemorySize",   " MB"   },
+		{"timeout",     "Timeout",      " s"    },
+                {"code",        "CodeSize",     " bytes"},
+		{"sha256",      "CodeSha256",   ""      },
+                {"revision",    "RevisionId",   ""      },
 		{"modified",    "LastModified", ""      },
-		    {"state",	      "State",	       ""	 },
+                {"state",       "State",        ""      },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -10,7 +10,7 @@
 
 #define SINCE_DEFAULT_US (24 * 3600 * CLK_US_PER_SEC)
 
-#define AT(field)	 offsetof(struct options, field)
+#define AT(field)        offsetof(struct options, field)
 
 const struct opt usage_opts[] = {
 	OPT_ROW_NAME,
@@ -49,14 +49,14 @@ static void print_usage(const json_t *usage)
 		const char *label, *key;
 		char *(*format)(uint64_t value, char out[TABLE_NUMBER_MAX]);
 	} rows[] = {
-		{"handler",	    "handler_us",	  table_us	  },
-		{"cold starts", "init_us",	   table_us   },
-		{"queue",	  "queue_us",	      table_us   },
-		{"cpu",		"cpu_us",		  table_us	  },
+		{"handler",     "handler_us",        table_us   },
+		{"cold starts", "init_us",           table_us   },
+		{"queue",       "queue_us",          table_us   },
+		{"cpu",         "cpu_us",            table_us   },
 		{"peak memory", "memory_peak_bytes", table_bytes},
-		{"bytes in",    "bytes_in",		 table_bytes},
-		{"bytes out",   "bytes_out",	   table_bytes},
-		{"log",		"log_bytes",	     table_bytes},
+		{"bytes in",    "bytes_in",          table_bytes},
+		{"bytes out",   "bytes_out",         table_bytes},
+		{"log",         "log_bytes",         table_bytes},
 	};
 	char text[TABLE_NUMBER_MAX];
 

@@ -48,11 +48,11 @@ struct app {
 typedef int command_fn(struct app *a, struct err *e);
 
 command_fn cmd_deploy, cmd_update, cmd_delete; /* cmd_deploy.c */
-command_fn cmd_export;			       /* cmd_export.c */
-command_fn cmd_invoke;			       /* cmd_invoke.c */
+command_fn cmd_export;                         /* cmd_export.c */
+command_fn cmd_invoke;                         /* cmd_invoke.c */
 command_fn cmd_list, cmd_show, cmd_images;     /* cmd_show.c */
-command_fn cmd_logs;			       /* cmd_logs.c */
-command_fn cmd_usage;			       /* cmd_usage.c */
+command_fn cmd_logs;                           /* cmd_logs.c */
+command_fn cmd_usage;                          /* cmd_usage.c */
 
 extern const struct opt deploy_opts[], update_opts[], invoke_opts[], name_opts[], no_opts[];
 extern const struct opt export_opts[], logs_opts[], usage_opts[];

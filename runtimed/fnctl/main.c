@@ -17,7 +17,7 @@ static const struct command {
 } commands[] = {
 	{"deploy",				       "NAME --code PATH --handler M.F [...]", "make a function, or replace its code",
 	 deploy_opts, cmd_deploy},
-	{"update",	   "NAME [...]", "change code or settings, only what is given", update_opts,
+	{"update",        "NAME [...]", "change code or settings, only what is given", update_opts,
 	 cmd_update},
 	{"invoke",				    "NAME [--data TEXT|@FILE|-]", "call it and print its reply", invoke_opts,
 	 cmd_invoke},
@@ -25,7 +25,7 @@ static const struct command {
 	{"show", "NAME", "one function, all of it", name_opts, cmd_show},
 	{"logs",				     "NAME [-f] [-n N]", "what it logged", logs_opts, cmd_logs},
 	{"usage",				       "NAME [--since 24h]", "what it used and what that costs", usage_opts, cmd_usage},
-	{"delete",		   "NAME", "remove it", name_opts, cmd_delete},
+	{"delete",                 "NAME", "remove it", name_opts, cmd_delete},
 	{"export",				     "NAME DIR", "write it as an OCI bundle", export_opts, cmd_export},
 	{"image",					 "list", "the root file systems there are", name_opts, cmd_images},
 	{0			      },
@@ -34,9 +34,9 @@ static const struct command {
 /* Taken by every command. */
 static const struct opt common_opts[] = {
 	{"socket", 0,   OPT_TEXT, offsetof(struct options, socket), "PATH", "the daemon's socket"},
-	{"json",	 0,   OPT_FLAG, offsetof(struct options, json),   NULL,
+	{"json",   0,   OPT_FLAG, offsetof(struct options, json),   NULL,
 	 "print the daemon's own answer"							 },
-	{"help",	 'h', OPT_FLAG, offsetof(struct options, help),	NULL,   "this help"		 },
+	{"help",   'h', OPT_FLAG, offsetof(struct options, help),   NULL,   "this help"          },
 	OPT_ROW_END,
 };
 

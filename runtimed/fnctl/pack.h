@@ -12,9 +12,9 @@
 #include "base/err.h"
 
 /* What the daemon takes; checked here as well, to refuse before anything is sent. */
-#define PACK_PACKED_MAX_BYTES	(50 << 20)
+#define PACK_PACKED_MAX_BYTES   (50 << 20)
 #define PACK_UNPACKED_MAX_BYTES (250 << 20)
-#define PACK_ENTRIES_MAX	100000
+#define PACK_ENTRIES_MAX        100000
 
 /* Append the zip of path to out, a buffer of PACK_PACKED_MAX_BYTES. The error names the file. */
 int pack_code(const char *path, struct buf *out, struct err *e);

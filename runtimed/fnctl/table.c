@@ -108,11 +108,11 @@ char *table_bytes(uint64_t bytes, char out[TABLE_NUMBER_MAX])
 {
 	static const struct unit units[] = {
 		{1 << 30, "GB"},
-		 {1 << 20, "MB"},
-		  {1 << 10, "KB"},
-		   {1,       "B" },
-		     {0,	 NULL}
-	      };
+                {1 << 20, "MB"},
+                {1 << 10, "KB"},
+                {1,       "B" },
+                {0,       NULL}
+        };
 
 	return scaled(bytes, units, out);
 }
@@ -120,13 +120,13 @@ char *table_bytes(uint64_t bytes, char out[TABLE_NUMBER_MAX])
 char *table_us(uint64_t us, char out[TABLE_NUMBER_MAX])
 {
 	static const struct unit units[] = {
-		{3600000000, "h"	},
-		   {60000000,   "min"},
-		      {1000000,	"s"  },
+		{3600000000, "h"  },
+                {60000000,   "min"},
+                {1000000,    "s"  },
 		{1000,       "ms" },
-		   {1,	       "us" },
-		      {0,	  NULL }
-	       };
+                {1,          "us" },
+                {0,          NULL }
+        };
 
 	return scaled(us, units, out);
 }

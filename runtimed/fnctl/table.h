@@ -18,7 +18,7 @@
 #include "base/err.h"
 
 #define TABLE_COLUMNS_MAX 8
-#define TABLE_CELL_MAX	  48
+#define TABLE_CELL_MAX    48
 
 struct table {
 	const char *head[TABLE_COLUMNS_MAX + 1]; /* NULL after the last one */

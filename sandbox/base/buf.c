@@ -124,10 +124,10 @@ static size_t utf8_len(const unsigned char *s, size_t n)
 		uint32_t min;
 	} forms[] = {
 		{0x80, 0x00, 0      },
-		 {0xe0, 0xc0, 0x80	  },
-		     {0xf0, 0xe0, 0x800  },
-		  {0xf8, 0xf0, 0x10000}
-	       };
+                {0xe0, 0xc0, 0x80   },
+                {0xf0, 0xe0, 0x800  },
+                {0xf8, 0xf0, 0x10000}
+        };
 
 	for (size_t len = 1; len <= 4; len++) {
 		uint32_t cp;

@@ -93,15 +93,15 @@ static const struct {
 	int (*set)(void *at, const struct opt *opt, const char *text, struct err *e);
 } types[OPT_TYPES] = {
 	[OPT_NAME] = {.is_positional = true, .set = set_text},
-	[OPT_MAYBE] = {.is_positional = true,		      .set = set_text},
+	[OPT_MAYBE] = {.is_positional = true,                     .set = set_text},
 	[OPT_REST] = {.is_positional = true},
 	[OPT_FLAG] = {.set = set_flag},
-	[OPT_TEXT] = {.takes_value = true,	   .set = set_text},
+	[OPT_TEXT] = {.takes_value = true,       .set = set_text},
 	[OPT_CHOICE] = {.takes_value = true,   .set = set_choice},
-	[OPT_NUMBER] = {.takes_value = true,		     .set = set_number},
+	[OPT_NUMBER] = {.takes_value = true,                     .set = set_number},
 	[OPT_COUNT] = {.takes_value = true,  .set = set_count},
 	[OPT_TIME] = {.takes_value = true,   .set = set_time},
-	[OPT_LIST] = {.takes_value = true,			   .set = set_list},
+	[OPT_LIST] = {.takes_value = true,                     .set = set_list},
 	[OPT_REFUSED] = {.set = refuse   },
 };
 

@@ -69,11 +69,11 @@ static int scaled(const char *s, const struct unit *units, size_t n_units, const
 int str_to_bytes(const char *s, const char *what, uint64_t *ret_bytes, struct err *e)
 {
 	static const struct unit units[] = {
-		{"",  1		      },
+		{"",  1                },
 		{"K", UINT64_C(1) << 10},
 		{"M", UINT64_C(1) << 20},
 		{"G", UINT64_C(1) << 30}
-	};
+        };
 
 	return scaled(s, units, ARRAY_SIZE(units), what, ret_bytes, e);
 }
@@ -81,12 +81,12 @@ int str_to_bytes(const char *s, const char *what, uint64_t *ret_bytes, struct er
 int str_to_us(const char *s, const char *what, uint64_t *ret_us, struct err *e)
 {
 	static const struct unit units[] = {
-		{"us", 1			},
-		{"ms", 1000		   },
+		{"us", 1                   },
+		{"ms", 1000                },
 		{"s",  UINT64_C(1000000)   },
-		{"m",  UINT64_C(60000000)	},
+		{"m",  UINT64_C(60000000)  },
 		{"h",  UINT64_C(3600000000)}
-	   };
+        };
 
 	return scaled(s, units, ARRAY_SIZE(units), what, ret_us, e);
 }

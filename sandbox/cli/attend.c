@@ -15,7 +15,7 @@
 
 /* Everything else is passed on. */
 static const int not_forwarded[] = {
-	SIGCHLD, SIGPIPE, SIGURG,	    /* about us */
+	SIGCHLD, SIGPIPE, SIGURG,           /* about us */
 	SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, /* of the shell we were started by */
 	SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGSYS, SIGABRT, /* our own mistakes */
 };

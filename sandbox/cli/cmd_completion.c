@@ -49,11 +49,11 @@ static const char function[] =
 static const struct {
 	const char *name, *how;
 } values[] = {
-	{"DIR",	"-d"	    },
-	       {"FILE",	"-f"	    },
-	       {"SOCKET", "-f"     },
-	 {"ID",	"ids"    },
-	{"SHELL",  "-W bash"},
+	{"DIR",    "-d"     },
+        {"FILE",   "-f"     },
+        {"SOCKET", "-f"     },
+        {"ID",     "ids"    },
+        {"SHELL",  "-W bash"},
 };
 
 static void print_how(const char *value, FILE *out)

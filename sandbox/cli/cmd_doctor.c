@@ -42,8 +42,8 @@ static int become_root(void)
 		const char *path, *text;
 	} maps[] = {
 		{"/proc/self/setgroups", "deny"},
-		{"/proc/self/uid_map",   uid	  },
-		{"/proc/self/gid_map",   gid	  },
+		{"/proc/self/uid_map",   uid   },
+		{"/proc/self/gid_map",   gid   },
 	};
 	struct err e = ERR_INIT;
 

@@ -17,14 +17,14 @@
 #include "sandbox/cli/cli.h"
 #include "sandbox/cli/group.h"
 
-#define STATS_BYTES	    (1 << 20)
-#define LOOKS_MAX	    100 /* for a kill that was announced, one each LOOK_MS */
-#define LOOK_MS		    10
+#define STATS_BYTES         (1 << 20)
+#define LOOKS_MAX           100 /* for a kill that was announced, one each LOOK_MS */
+#define LOOK_MS             10
 #define INTERVAL_DEFAULT_US (5 * CLK_US_PER_SEC)
 
 const struct opt events_opts[] = {
-	{"stats",	  0, OPT_FLAG, offsetof(struct cli, wants_stats), NULL,
-	 "print what it uses now, then end"		   },
+	{"stats",    0, OPT_FLAG, offsetof(struct cli, wants_stats), NULL,
+	 "print what it uses now, then end"             },
 	{"interval", 0, OPT_TIME, offsetof(struct cli, interval_us), "TIME",
 	 "between two lines of what it uses; default 5s"},
 	OPT_ROW_ID,
@@ -122,8 +122,8 @@ static int follow(struct watch *w, struct err *e)
 {
 	struct pollfd fds[] = {
 		{.fd = w->oom,   .events = POLLIN | POLLPRI},
-		{.fd = w->timer, .events = POLLIN		 },
-		{.fd = w->pidfd, .events = POLLIN		 },
+		{.fd = w->timer, .events = POLLIN          },
+		{.fd = w->pidfd, .events = POLLIN          },
 	};
 	uint64_t ticks;
 	int r = 0;

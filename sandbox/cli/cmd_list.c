@@ -12,9 +12,9 @@
 #define SHOWN_BYTES (8u << 20) /* of one container: annotations may be many */
 
 const struct opt list_opts[] = {
-	{"format", 'f', OPT_CHOICE, offsetof(struct cli, format),	  "table|json",
+	{"format", 'f', OPT_CHOICE, offsetof(struct cli, format),   "table|json",
 	 "how to print; default table"							     },
-	{"quiet",  'q', OPT_FLAG,	 offsetof(struct cli, is_quiet), NULL,	       "print IDs alone"},
+	{"quiet",  'q', OPT_FLAG,   offsetof(struct cli, is_quiet), NULL,         "print IDs alone"},
 	OPT_ROW_END,
 };
 

@@ -19,7 +19,7 @@
 
 const struct opt policy_opts[] = {
 	{"ACTION",  0, OPT_NAME, offsetof(struct cli, action), NULL, NULL},
-	{"FILE",	 0, OPT_NAME, offsetof(struct cli, file),	  NULL, NULL},
+	{"FILE",    0, OPT_NAME, offsetof(struct cli, file),   NULL, NULL},
 	{"SYSCALL", 0, OPT_REST, offsetof(struct cli, rest),   NULL, NULL},
 	OPT_ROW_END,
 };
@@ -125,7 +125,7 @@ static const struct {
 	int (*run)(const struct file *f, int argc, char **argv, struct err *e);
 	int args_max;
 } actions[] = {
-	{"check",	  check,	 0		  },
+	{"check",   check,   0            },
 	{"explain", explain, POL_RULES_MAX},
 };
 

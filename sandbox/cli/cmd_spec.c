@@ -12,9 +12,9 @@
 #include "sandbox/cli/cli.h"
 
 const struct opt spec_opts[] = {
-	{"bundle",   'b', OPT_TEXT, offsetof(struct cli, bundle),		"DIR",
-	 "the bundle; default the current directory"		    },
-	{"rootless", 0,	OPT_FLAG, offsetof(struct cli, wants_rootless_spec), NULL,
+	{"bundle",   'b', OPT_TEXT, offsetof(struct cli, bundle),              "DIR",
+	 "the bundle; default the current directory"                },
+	{"rootless", 0,   OPT_FLAG, offsetof(struct cli, wants_rootless_spec), NULL,
 	 "for the user who calls: without limits, root inside is he"},
 	OPT_ROW_END,
 };

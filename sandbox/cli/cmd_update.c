@@ -23,10 +23,10 @@
 #include "sandbox/resources.h"
 
 #define RESOURCES_BYTES (1u << 20)
-#define ARENA_BYTES	(4u * RESOURCES_BYTES)
-#define AMOUNT_BYTES	32
+#define ARENA_BYTES     (4u * RESOURCES_BYTES)
+#define AMOUNT_BYTES    32
 
-#define NO_RDT		"cache and bandwidth of a running container are not changed"
+#define NO_RDT          "cache and bandwidth of a running container are not changed"
 
 /* clang-format off */
 #define KNOB(which) OPT_TEXT, offsetof(struct cli, knobs[which])

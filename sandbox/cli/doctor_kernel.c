@@ -128,7 +128,7 @@ static void mqueue(struct finding *f)
 static void seccomp(struct finding *f)
 {
 	static const char *const wanted[] = {"kill_process", "kill_thread", "trap", "errno",
-					     "user_notif",   "trace",	    "log",  "allow"};
+					     "user_notif",   "trace",       "log",  "allow"};
 	char actions[ACTIONS_BYTES] = "", version[32], missing[ACTIONS_BYTES] = "";
 	struct err e = ERR_INIT;
 
@@ -166,13 +166,13 @@ static void landlock(struct finding *f)
 }
 
 const struct check doctor_kernel[] = {
-	{"kernel",	   false, kernel	},
+	{"kernel",      false, kernel    },
 	{"safe paths",  true,  safe_paths},
 	{"mount calls", true,  mount_api },
-	{"overlay",	    false, overlay	  },
-	{"erofs",	  false, erofs     },
-	{"mqueue",	   false, mqueue	},
-	{"seccomp",	    false, seccomp	  },
+	{"overlay",     false, overlay   },
+	{"erofs",       false, erofs     },
+	{"mqueue",      false, mqueue    },
+	{"seccomp",     false, seccomp   },
 	{"landlock",    false, landlock  },
-	{NULL,	       false, NULL	  },
+	{NULL,          false, NULL      },
 };

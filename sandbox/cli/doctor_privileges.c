@@ -89,20 +89,20 @@ static void delegation(struct finding *f)
 static const struct {
 	const char *name, *effect;
 } needs[] = {
-	{"CAP_SYS_ADMIN",	  "nothing can be mounted, no namespace made"		     },
-	{"CAP_SETUID",       "process.user cannot be another one"			   },
-	{"CAP_SETGID",       "process.user cannot be of other groups"		       },
-	{"CAP_SETPCAP",	"the bounding set cannot be lowered"			    },
-	{"CAP_NET_ADMIN",	  "loopback stays down in new network namespaces"		 },
-	{"CAP_SYS_CHROOT",   "a mount namespace cannot be joined"		       },
-	{"CAP_KILL",	     "containers of other users cannot be signalled"	    },
-	{"CAP_DAC_OVERRIDE", "files of other users cannot be reached"		     },
-	{"CAP_CHOWN",	      "a terminal cannot be given to the container's user"	  },
-	{"CAP_MKNOD",	      "linux.devices cannot be made"			    },
+	{"CAP_SYS_ADMIN",    "nothing can be mounted, no namespace made"              },
+	{"CAP_SETUID",       "process.user cannot be another one"                     },
+	{"CAP_SETGID",       "process.user cannot be of other groups"                 },
+	{"CAP_SETPCAP",      "the bounding set cannot be lowered"                     },
+	{"CAP_NET_ADMIN",    "loopback stays down in new network namespaces"          },
+	{"CAP_SYS_CHROOT",   "a mount namespace cannot be joined"                     },
+	{"CAP_KILL",         "containers of other users cannot be signalled"          },
+	{"CAP_DAC_OVERRIDE", "files of other users cannot be reached"                 },
+	{"CAP_CHOWN",        "a terminal cannot be given to the container's user"     },
+	{"CAP_MKNOD",        "linux.devices cannot be made"                           },
 	{"CAP_SYS_RESOURCE",
 	 "rlimits over our own hard ones and an oomScoreAdj below our own are refused"},
-	{"CAP_SYS_NICE",	 "real-time schedulers and a higher priority are refused" },
-	{"CAP_BPF",	    "device rules on cgroup v2 cannot be loaded"		},
+	{"CAP_SYS_NICE",     "real-time schedulers and a higher priority are refused" },
+	{"CAP_BPF",          "device rules on cgroup v2 cannot be loaded"             },
 	{"CAP_SYS_PTRACE",   "namespaces of processes of other users cannot be joined"},
 };
 
@@ -168,9 +168,9 @@ static void open_files(struct finding *f)
 }
 
 const struct check doctor_privileges[] = {
-	{"cgroups",	    true,  cgroups	 },
+	{"cgroups",      true,  cgroups     },
 	{"delegation",   true,  delegation  },
 	{"capabilities", false, capabilities},
-	{"open files",   false, open_files	},
-	{NULL,	       false, NULL	  },
+	{"open files",   false, open_files  },
+	{NULL,           false, NULL        },
 };

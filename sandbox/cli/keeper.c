@@ -30,7 +30,7 @@ struct pidfd_info_exit {
 };
 #define PIDFD_INFO_EXIT_BIT (UINT64_C(1) << 3)
 #define PIDFD_GET_INFO_EXIT _IOWR(0xFF, 11, struct pidfd_info_exit)
-#define STATUS_SIGNAL	    128
+#define STATUS_SIGNAL       128
 
 /* What it keeps; in this order they become its descriptors 0, 1 and 2. */
 struct keep {

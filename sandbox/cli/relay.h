@@ -30,7 +30,7 @@ struct relay_flow {
 struct relay {
 	int master; /* -1: no terminal, all functions do nothing */
 	int slave; /* held so that a container that closes its terminal for a moment is not hung up on */
-	int in;	     /* our stdin; -1 = at its end */
+	int in;      /* our stdin; -1 = at its end */
 	int out;     /* our stdout; -1 = nobody reads it any more */
 	int out_own; /* out, if it is a description of our own */
 	struct relay_flow up, down;

@@ -6,7 +6,7 @@
  */
 #include <stddef.h>
 
-#define X32_BIT	   0x40000000L
+#define X32_BIT    0x40000000L
 #define SOCKETCALL 102
 #define SEQPACKET  5
 

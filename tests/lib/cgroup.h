@@ -14,9 +14,9 @@
 
 #include "sandbox/cgroup.h"
 
-#define CGT_MIB		(UINT64_C(1) << 20)
+#define CGT_MIB         (UINT64_C(1) << 20)
 #define CGT_PATIENCE_US UINT64_C(20000000) /* nothing waits longer: User-Mode Linux is slow */
-#define CGT_TIMEOUT_S	60
+#define CGT_TIMEOUT_S   60
 
 /* A test that needs a second root appends this to cgt_root_name; it is swept at the end. */
 #define CGT_LEFT "-left"

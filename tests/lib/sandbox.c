@@ -69,10 +69,10 @@ static void make_image(void)
 		mode_t mode;
 	} dirs[] = {
 		{"proc", 0555 },
-		{"dev",	0755 },
-		       {"tmp",  01777},
-		       {"open", 0777 }
-	     };
+                {"dev",  0755 },
+                {"tmp",  01777},
+                {"open", 0777 }
+        };
 	char path[PATH_MAX];
 
 	ck_assert_int_eq(mkdir(image, 0755), 0);

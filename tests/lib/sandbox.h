@@ -12,15 +12,15 @@
 #include "sandbox/plan.h"
 #include "sandbox/sandbox.h"
 
-#define SBT_UID_BASE	  0x40000000u
+#define SBT_UID_BASE      0x40000000u
 #define SBT_SCRATCH_BYTES (4u << 20)
-#define SBT_OUTPUT_MAX	  65536
+#define SBT_OUTPUT_MAX    65536
 
 struct sbt {
 	struct sbx_plan *plan;
 	struct sbx_proc init;
 	struct sbx_drop drop; /* of probes */
-	int status;	      /* of the last one, as waitpid(2) tells it */
+	int status;           /* of the last one, as waitpid(2) tells it */
 	char output[SBT_OUTPUT_MAX];
 };
 

@@ -16,13 +16,13 @@
 #include "base/buf.h"
 
 #define ZIP_FLAG_ENCRYPTED 0x0001
-#define ZIP_FLAG_UTF8	   0x0800
+#define ZIP_FLAG_UTF8      0x0800
 
 struct zip_entry {
 	const char *name;
 	const char *text; /* content; NULL = empty */
-	uint32_t mode;	  /* st_mode; 0 = regular file 0644, directory 0755 if name ends with '/' */
-	uint16_t flags;	  /* ZIP_FLAG_* */
+	uint32_t mode;    /* st_mode; 0 = regular file 0644, directory 0755 if name ends with '/' */
+	uint16_t flags;   /* ZIP_FLAG_* */
 	uint16_t method;  /* what the headers say: 0 stored, 8 deflated, ... */
 	uint32_t crc_xor; /* damage */
 	uint32_t size_more;   /* unpacked size in both headers: so much too large */

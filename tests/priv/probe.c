@@ -23,8 +23,8 @@
 #include "base/str.h"
 #include "sandbox/drop.h"
 
-#define DROP_FD	    3
-#define CHUNK	    65536
+#define DROP_FD     3
+#define CHUNK       65536
 #define PATIENCE_US (20 * CLK_US_PER_SEC)
 #define SLEEPERS    3
 
@@ -178,13 +178,13 @@ static const struct {
 	const char *name;
 	int (*run)(const char *path);
 } commands[] = {
-	{"cat",	do_cat   },
-	 {"ls",	do_ls    },
-	{"write",  do_write },
-	     {"fill",   do_fill  },
-	{"net",	do_net   },
-	 {"orphan", do_orphan},
-	{"stay",	 do_stay	},
+	{"cat",    do_cat   },
+        {"ls",     do_ls    },
+        {"write",  do_write },
+        {"fill",   do_fill  },
+	{"net",    do_net   },
+        {"orphan", do_orphan},
+        {"stay",   do_stay  },
 };
 
 static int drop(void)

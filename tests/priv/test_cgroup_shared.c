@@ -13,7 +13,7 @@
 #include "base/str.h"
 
 #define PROGRAMS 8
-#define ROUNDS	 20
+#define ROUNDS   20
 
 static struct cg_host *host;
 static char top[32];

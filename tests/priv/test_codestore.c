@@ -27,7 +27,7 @@
 #include "tests/lib/zip.h"
 
 #define WORKER_UID 61234
-#define HANDLER	   "def handler(event, context): return event\n"
+#define HANDLER    "def handler(event, context): return event\n"
 
 static const uint8_t sha_a[LAUNCH_SHA256_LEN] = {0xaa, 1}, sha_b[LAUNCH_SHA256_LEN] = {0xbb, 2};
 static char dir[64];

@@ -208,16 +208,16 @@ static const struct {
 	const char *json, *v1, *v2;
 } impossible[] = {
 	{"{\"cpu\": {\"cpus\": \"4000\"}}",
-	 "linux.resources.cpu.cpus: write '4000' to 'cpuset.cpus': E",	       NULL								   },
+	 "linux.resources.cpu.cpus: write '4000' to 'cpuset.cpus': E",           NULL                                                               },
 	{"{\"memory\": {\"limit\": 5, \"kernel\": 4}}", NULL,
 	 "linux.resources.memory.kernel: cgroup v2 has nothing like it"									     },
 	{"{\"unified\": {\"memory.max\": \"max\"}}",
 	 "linux.resources.unified[\"memory.max\"]: unified resource \"memory.max\" can't be set: "
 	 "controller \"memory\" not available",				  NULL							       },
 	{"{\"unified\": {\"memory.none\": \"1\"}}",
-	 "linux.resources.unified[\"memory.none\"]: unified resource",	   "linux.resources.unified[\"memory.none\"]: unified resource"	     },
+	 "linux.resources.unified[\"memory.none\"]: unified resource",	   "linux.resources.unified[\"memory.none\"]: unified resource"       },
 	{"{\"rdma\": {\"mlx\": {\"hcaHandles\": 1}}}",
-	 "linux.resources.rdma[\"mlx\"]: no group in the hierarchy 'rdma'",	    NULL								},
+	 "linux.resources.rdma[\"mlx\"]: no group in the hierarchy 'rdma'",      NULL                                                               },
 	{"{\"blockIO\": {\"leafWeight\": 10}}",
 	 "linux.resources.blockIO.leafWeight: open 'blkio.leaf_weight': ENOENT", "linux.resources.blockIO.leafWeight: cgroup v2 has nothing like it"},
 };
@@ -317,10 +317,10 @@ END_TEST
 START_TEST(statistics_are_one_object)
 {
 	static const char *const numbers[][3] = {
-		{"cpu",	"usage", "total"},
+		{"cpu",    "usage", "total"},
 		{"memory", "usage", "limit"},
 		{"memory", "usage", "usage"},
-		{"pids",	 "limit", NULL   },
+		{"pids",   "limit", NULL   },
 	};
 	_cleanup_buf_ struct buf out;
 	struct err e = ERR_INIT;
@@ -374,17 +374,17 @@ static const struct {
 } rule_sets[] = {
 	{{C(0, 0, 0, 0)},					     0, "-- -- --"},
 	{{EVERYTHING(true)},					  1, "rw rw rw"},
-	{{EVERYTHING(false), C(1, 3, RWM, true)},			  2, "rw -- --"},
+	{{EVERYTHING(false), C(1, 3, RWM, true)},                     2, "rw -- --"},
 	{{C(1, 3, R, true)},					  1, "r- -- --"},
-	{{C(1, 3, R, true), C(1, 3, W, true)},			       2, "rw -- --"},
-	{{C(1, 3, RWM, true), C(1, 3, W, false)},			  2, "r- -- --"},
+	{{C(1, 3, R, true), C(1, 3, W, true)},                        2, "rw -- --"},
+	{{C(1, 3, RWM, true), C(1, 3, W, false)},                     2, "r- -- --"},
 	{{C(1, ANY, RWM, true)},				      1, "rw rw rw"},
-	{{C(1, ANY, RWM, true), C(1, 11, RWM, false)},		       2, "rw rw --"},
-	{{C(1, 11, RWM, false), C(1, ANY, RWM, true)},		       2, "rw rw rw"},
+	{{C(1, ANY, RWM, true), C(1, 11, RWM, false)},                2, "rw rw --"},
+	{{C(1, 11, RWM, false), C(1, ANY, RWM, true)},                2, "rw rw rw"},
 	{{C(1, 3, RWM, true), EVERYTHING(false), C(1, 5, R, true)},   3, "-- r- --"},
-	{{EVERYTHING(true), C(1, 11, RWM, false)},			   2, "rw rw --"},
+	{{EVERYTHING(true), C(1, 11, RWM, false)},                    2, "rw rw --"},
 	{{EVERYTHING(true), C(1, ANY, W, false), C(1, 5, RWM, true)}, 3, "r- rw r-"},
-	{{C(5, ANY, RWM, true), C(1, 5, M, true)},			   2, "-- -- --"},
+	{{C(5, ANY, RWM, true), C(1, 5, M, true)},                    2, "-- -- --"},
 };
 
 static char nodes[64]; /* a directory with nodes */
@@ -467,17 +467,17 @@ static const struct {
 	unsigned int major, minor;
 	bool is_allowed;
 } attacks[] = {
-	{"null",	 S_IFCHR, 1,   3,	true },
-	   {"urandom", S_IFCHR, 1,   9,   true },
-	{"mem",	S_IFCHR, 1,   1,   false},
-	   {"kmsg",    S_IFCHR, 1,	11,  false},
-	{"console", S_IFCHR, 5,	1,   false},
-	   {"fuse",    S_IFCHR, 10,	 229, false},
-	{"kvm",	S_IFCHR, 10,  232, false},
-	   {"tun",	   S_IFCHR, 10,	200, false},
-	{"sda",	S_IFBLK, 8,   0,   false},
-	   {"vda",	   S_IFBLK, 254, 0,   false},
-	{"loop",	 S_IFBLK, 7,   0,	false},
+	{"null",    S_IFCHR, 1,   3,   true },
+        {"urandom", S_IFCHR, 1,   9,   true },
+	{"mem",     S_IFCHR, 1,   1,   false},
+        {"kmsg",    S_IFCHR, 1,   11,  false},
+	{"console", S_IFCHR, 5,   1,   false},
+        {"fuse",    S_IFCHR, 10,  229, false},
+	{"kvm",     S_IFCHR, 10,  232, false},
+        {"tun",     S_IFCHR, 10,  200, false},
+	{"sda",     S_IFBLK, 8,   0,   false},
+        {"vda",     S_IFBLK, 254, 0,   false},
+	{"loop",    S_IFBLK, 7,   0,   false},
 };
 
 /* 0: opened; 1: refused by the controller (EPERM); 2: no node; 3: something else. */

@@ -77,11 +77,11 @@ END_TEST
 static const struct {
 	const char *at, *type, *options;
 } mounts[] = {
-	{"/",	      "overlay", "rw,nosuid,nodev,"	   },
-	{"/proc",	  "proc",	  "rw,nosuid,nodev,noexec,"},
-	{"/dev",	 "tmpfs",	  "ro,nosuid,noexec,"	     },
-	{"/dev/shm", "tmpfs",   "rw,nosuid,nodev,noexec,"},
-	{"/tmp",	 "tmpfs",	  "rw,nosuid,nodev,"	    },
+	{"/",        "overlay", "rw,nosuid,nodev,"       },
+        {"/proc",    "proc",    "rw,nosuid,nodev,noexec,"},
+	{"/dev",     "tmpfs",   "ro,nosuid,noexec,"      },
+        {"/dev/shm", "tmpfs",   "rw,nosuid,nodev,noexec,"},
+	{"/tmp",     "tmpfs",   "rw,nosuid,nodev,"       },
 };
 
 START_TEST(mounts_are_those_of_the_plan_and_tell_nothing_of_the_host)
@@ -146,10 +146,10 @@ static const struct {
 	{"/probe",		    "write: EACCES\n"},
 	{"/dev/x",		    "write: EROFS\n" },
 	{"/proc/sys/kernel/hostname", "write: ENOENT\n"},
-	{"/proc/1/oom_score_adj",	  "write: ENOENT\n"},
+	{"/proc/1/oom_score_adj",     "write: ENOENT\n"},
 	{"/proc/self/oom_score_adj",  "write: EACCES\n"},
-	{"/tmp/x",		    "written"	    },
-	{"/dev/shm/x",		       "written"	},
+	{"/tmp/x",		    "written"        },
+	{"/dev/shm/x",                "written"        },
 };
 
 START_TEST(writing_is_for_tmp_and_shm_alone)
@@ -298,7 +298,7 @@ static const struct {
 } missing[] = {
 	{offsetof(struct sbx_function, image_root), "mount root: bind '/nonexistent': ENOENT"     },
 	{offsetof(struct sbx_function, stage),      "mount root: attach at '/nonexistent': ENOENT"},
-	{offsetof(struct sbx_function, dev_root),	  "mount: '/dev': bind '/nonexistent': ENOENT"  },
+	{offsetof(struct sbx_function, dev_root),   "mount: '/dev': bind '/nonexistent': ENOENT"  },
 };
 
 START_TEST(failing_step_names_itself_and_leaves_nothing)

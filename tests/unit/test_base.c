@@ -71,14 +71,14 @@ static const struct {
 	size_t n;
 	const char *out;
 } json_rows[] = {
-	{"plain",		  5, "\"plain\""		},
-	{"a\"b\\c\n\t",	7, "\"a\\\"b\\\\c\\n\\u0009\""},
-	{"\xc3\xa9",	     2, "\"\xc3\xa9\""	      },
-	{"\xc3",		 1, "\"\\ufffd\""		 },
-	{"\xed\xa0\x80",	 3, "\"\\ufffd\\ufffd\\ufffd\""}, /* a surrogate is not UTF-8 */
-	{"\xc0\x80",	     2, "\"\\ufffd\\ufffd\""	    }, /* nor is an overlong form */
+	{"plain",            5, "\"plain\""                },
+	{"a\"b\\c\n\t",      7, "\"a\\\"b\\\\c\\n\\u0009\""},
+	{"\xc3\xa9",         2, "\"\xc3\xa9\""             },
+	{"\xc3",             1, "\"\\ufffd\""              },
+	{"\xed\xa0\x80",     3, "\"\\ufffd\\ufffd\\ufffd\""}, /* a surrogate is not UTF-8 */
+	{"\xc0\x80",         2, "\"\\ufffd\\ufffd\""       }, /* nor is an overlong form */
 	{"\xf0\x9f\x90\x8d", 4, "\"\xf0\x9f\x90\x8d\""     },
-	{"a\0b",		 3, "\"a\\u0000b\""		   },
+	{"a\0b",             3, "\"a\\u0000b\""            },
 };
 
 START_TEST(json_string_is_always_valid)

@@ -37,12 +37,12 @@ static const struct {
 	const char *path[CG_HIERARCHIES];
 } good[] = {
 	{
-		.what = "unified service",
-		.mounts = UNIFIED_MOUNT,
-		.own = "0::/system.slice/runtimed.service\n",
-		.controllers = "cpuset cpu io memory hugetlb pids",
-		.mode = CG_UNIFIED,
-		.path = {"/sys/fs/cgroup/system.slice/runtimed.service",
+         .what = "unified service",
+         .mounts = UNIFIED_MOUNT,
+         .own = "0::/system.slice/runtimed.service\n",
+         .controllers = "cpuset cpu io memory hugetlb pids",
+         .mode = CG_UNIFIED,
+         .path = {"/sys/fs/cgroup/system.slice/runtimed.service",
 			 "/sys/fs/cgroup/system.slice/runtimed.service",
 			 "/sys/fs/cgroup/system.slice/runtimed.service",
 			 "/sys/fs/cgroup/system.slice/runtimed.service",
@@ -51,33 +51,33 @@ static const struct {
 			 [CG_HUGETLB] = "/sys/fs/cgroup/system.slice/runtimed.service"},
 	 },
 	{
-		.what = "hybrid, our own memory group is not the root",
-		.mounts = HYBRID_MOUNTS,
-		.own = OWN_HYBRID,
-		.controllers = "hugetlb",
-		.mode = CG_HYBRID,
-		.path = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory/agent/7",
+         .what = "hybrid, our own memory group is not the root",
+         .mounts = HYBRID_MOUNTS,
+         .own = OWN_HYBRID,
+         .controllers = "hugetlb",
+         .mode = CG_HYBRID,
+         .path = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory/agent/7",
 			 "/sys/fs/cgroup/cpu,cpuacct",
 			 "/sys/fs/cgroup/pids", [CG_CPUACCT] = "/sys/fs/cgroup/cpu,cpuacct",
 			 [CG_CPUSET] = "/sys/fs/cgroup/cpuset/other",
 			 [CG_HUGETLB] = "/sys/fs/cgroup/unified"},
 	 },
 	{
-		.what = "pids alone moved to v2",
-		.mounts = UNIFIED_MOUNT V1_MOUNTS,
-		.own = "5:memory:/m\n3:cpu:/c\n0::/u\n",
-		.controllers = "pids",
-		.mode = CG_HYBRID,
-		.path = {"/sys/fs/cgroup/u", "/sys/fs/cgroup/memory/m", "/sys/fs/cgroup/cpu/c",
+         .what = "pids alone moved to v2",
+         .mounts = UNIFIED_MOUNT V1_MOUNTS,
+         .own = "5:memory:/m\n3:cpu:/c\n0::/u\n",
+         .controllers = "pids",
+         .mode = CG_HYBRID,
+         .path = {"/sys/fs/cgroup/u", "/sys/fs/cgroup/memory/m", "/sys/fs/cgroup/cpu/c",
 			 "/sys/fs/cgroup/u"},
 	 },
 	{
-		.what = "a container's bind mount shows a part, the second mount all",
-		.mounts = "29 23 0:26 /box/a /mnt rw - cgroup2 none rw\n"
+         .what = "a container's bind mount shows a part, the second mount all",
+         .mounts = "29 23 0:26 /box/a /mnt rw - cgroup2 none rw\n"
 			  "30 23 0:26 /box /mnt\\040two rw - cgroup2 none rw\n",				     .own = "0::/box/ab\n",
-		.controllers = "memory cpu pids",
-		.mode = CG_UNIFIED,
-		.path = {"/mnt two/ab", "/mnt two/ab", "/mnt two/ab", "/mnt two/ab"},
+         .controllers = "memory cpu pids",
+         .mode = CG_UNIFIED,
+         .path = {"/mnt two/ab", "/mnt two/ab", "/mnt two/ab", "/mnt two/ab"},
 	 },
 };
 
@@ -102,17 +102,17 @@ static const struct {
 	const char *mounts, *own, *controllers;
 	const char *says; /* part of the message */
 } bad[] = {
-	{V1_MOUNTS,				     "5:memory:/\n3:cpu:/\n9:pids:/\n",       "",	   "this kernel has no cgroup v2"	 },
-	{V1_MOUNTS,				     "5:memory:/\n3:cpu:/\n9:pids:/\n0::/\n", "",		 "mount -t cgroup2"			   },
-	{UNIFIED_MOUNT,				 "0::/../other\n",			  "",	      "no cgroup2 mount shows our own group"},
-	{"29 23 0:26 /box /mnt rw - cgroup2 none rw\n", "0::/boxer\n",			       "",
+	{V1_MOUNTS,				     "5:memory:/\n3:cpu:/\n9:pids:/\n",       "",           "this kernel has no cgroup v2"        },
+	{V1_MOUNTS,				     "5:memory:/\n3:cpu:/\n9:pids:/\n0::/\n", "",           "mount -t cgroup2"                    },
+	{UNIFIED_MOUNT,				 "0::/../other\n",                        "",           "no cgroup2 mount shows our own group"},
+	{"29 23 0:26 /box /mnt rw - cgroup2 none rw\n", "0::/boxer\n",                           "",
 	 "no cgroup2 mount shows"														    },
-	{"",					    "",				      "",	     "no cgroup2 mount"		       },
-	{"garbage\n29 23 0:26 / - cgroup2\n - \n",	   ":\n0\n",				     "",		 "no cgroup2 mount"			   },
-	{UNIFIED_MOUNT,				 "0::/app\n",			     "io cpuset",  "no controller for memory cpu pids"   },
-	{UNIFIED_MOUNT,				 "0::/app\n",			     "",		 "memory cpu pids"			  },
-	{UNIFIED_MOUNT,				 "0::/app\n",			     "cpu memory", "no controller for pids: neither"	    },
-	{UNIFIED_MOUNT V1_MOUNTS,			  "5:memory:/\n9:pids:/\n0::/\n",	  "hugetlb",    "controller for cpu:"		  },
+	{"",					    "",				      "",           "no cgroup2 mount"                    },
+	{"garbage\n29 23 0:26 / - cgroup2\n - \n",      ":\n0\n",                                "",           "no cgroup2 mount"                    },
+	{UNIFIED_MOUNT,				 "0::/app\n",                             "io cpuset",  "no controller for memory cpu pids"   },
+	{UNIFIED_MOUNT,				 "0::/app\n",                             "",           "memory cpu pids"                     },
+	{UNIFIED_MOUNT,				 "0::/app\n",                             "cpu memory", "no controller for pids: neither"     },
+	{UNIFIED_MOUNT V1_MOUNTS,                       "5:memory:/\n9:pids:/\n0::/\n",          "hugetlb",    "controller for cpu:"                 },
 };
 
 START_TEST(unusable_host_is_refused_naming_what_is_missing)
@@ -149,15 +149,15 @@ static const struct {
 	const char *tops[5];
 	const char *core, *memory, *cpu; /* core NULL: not the usual places */
 } usual[] = {
-	{"0::/a\n",			      {"/sys/fs/cgroup"},			"/sys/fs/cgroup/a", "",			""  },
+	{"0::/a\n",			      {"/sys/fs/cgroup"},                        "/sys/fs/cgroup/a", "",                        ""  },
 	{"5:memory:/m\n3:cpu,cpuacct:/\n0::/\n",
 	 {"/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu,cpuacct"},
 	 "/sys/fs/cgroup/unified",									      "/sys/fs/cgroup/memory/m",
 	 "/sys/fs/cgroup/cpu,cpuacct"													  },
-	{"5:memory:/m\n0::/\n",			{"/sys/fs/cgroup/unified"},		    NULL,		  NULL,			NULL},
-	{"5:memory:/m\n0::/\n",			{"/elsewhere", "/sys/fs/cgroup/memory"},	 NULL,	       NULL,			     NULL},
-	{"0::/../a\n",			   {"/sys/fs/cgroup"},			   NULL,		 NULL,		       NULL},
-	{"",				     {"/sys/fs/cgroup"},			 NULL,	       NULL,			     NULL},
+	{"5:memory:/m\n0::/\n",                  {"/sys/fs/cgroup/unified"},                NULL,               NULL,                      NULL},
+	{"5:memory:/m\n0::/\n",                  {"/elsewhere", "/sys/fs/cgroup/memory"},   NULL,               NULL,                      NULL},
+	{"0::/../a\n",			   {"/sys/fs/cgroup"},                        NULL,               NULL,                      NULL},
+	{"",				     {"/sys/fs/cgroup"},                        NULL,               NULL,                      NULL},
 };
 
 START_TEST(own_group_is_found_in_the_usual_places)
@@ -186,18 +186,18 @@ static const struct {
 	bool found;
 	uint64_t value;
 } values[] = {
-	{cpu_stat,		     "usage_usec",	 true,  2345678   },
-	{cpu_stat,		     "throttled_usec", true,  1900000	  },
-	{cpu_stat,		     "throttled_time", false, 0	     },
-	{cpu_stat,		     "usec",	   false, 0	   },
-	{memory_events,		"oom",	       true,  2	      },
-	{memory_events,		"oom_kill",	    true,  1	   },
-	{oom_control,		      "oom_kill",	  true,	3	 }, /* not oom_kill_disable */
-	{"populated 1\nfrozen 0",	  "frozen",	    true,  0	   },
-	{"big 18446744073709551615\n", "big",	      true,  UINT64_MAX},
-	{"bad x\nbad 7\n",		   "bad",		  false, 0	  },
-	{"",			   "any",	    false, 0	    },
-	{"any",			"any",	       false, 0	       },
+	{cpu_stat,		     "usage_usec",     true,  2345678   },
+	{cpu_stat,		     "throttled_usec", true,  1900000   },
+	{cpu_stat,		     "throttled_time", false, 0         },
+	{cpu_stat,		     "usec",           false, 0         },
+	{memory_events,                "oom",            true,  2         },
+	{memory_events,                "oom_kill",       true,  1         },
+	{oom_control,                  "oom_kill",       true,  3         }, /* not oom_kill_disable */
+	{"populated 1\nfrozen 0",      "frozen",         true,  0         },
+	{"big 18446744073709551615\n", "big",            true,  UINT64_MAX},
+	{"bad x\nbad 7\n",             "bad",            false, 0         },
+	{"",			   "any",            false, 0         },
+	{"any",			"any",            false, 0         },
 };
 
 START_TEST(value_of_a_key_is_the_whole_word)

@@ -89,8 +89,8 @@ static const struct {
 	int says;
 } managers[] = {
 	{"cgroupfs", 0 },
-	 {"systemd",  -1},
-	  {"disabled", -1}
+        {"systemd",  -1},
+        {"disabled", -1}
 };
 
 START_TEST(other_makers_of_groups_are_refused)

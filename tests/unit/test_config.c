@@ -57,22 +57,22 @@ END_TEST
 static const struct {
 	const char *key, *value, *error; /* error NULL = taken */
 } rows[] = {
-	{"keep_alive",    "90s",	      NULL				  },
-	{"keep_alive",    "0",	    NULL				},
-	{"keep_alive",    "90",	     "keep_alive"			 },
-	{"keep_alive",    "90000h",	 "out of range"		       },
-	{"init_timeout",	 "1us",	"out of range"		      },
-	{"log_bytes_max", "64K",	 NULL				     },
-	{"log_bytes_max", "64X",	 "log_bytes_max"			},
-	{"listen_port",	"65536",	 "listen_port"		      },
-	{"listen_port",	"",	    "listen_port"			 },
-	{"core_uid",	     "0",	  "core_uid"			    },
-	{"bill_init",     "yes",	     NULL				 },
+	{"keep_alive",    "90s",       NULL                              },
+	{"keep_alive",    "0",         NULL                              },
+	{"keep_alive",    "90",        "keep_alive"                      },
+	{"keep_alive",    "90000h",    "out of range"                    },
+	{"init_timeout",  "1us",       "out of range"                    },
+	{"log_bytes_max", "64K",       NULL                              },
+	{"log_bytes_max", "64X",       "log_bytes_max"                   },
+	{"listen_port",   "65536",     "listen_port"                     },
+	{"listen_port",   "",          "listen_port"                     },
+	{"core_uid",      "0",         "core_uid"                        },
+	{"bill_init",     "yes",       NULL                              },
 	{"bill_init",     "true",      "'true' is neither 'yes' nor 'no'"},
-	{"state_dir",     "relative",  "absolute"			    },
-	{"region",	   "two words", "one word"			  },
-	{"region",	   "",	       "one word"			 },
-	{"State_dir",     "/x",	    "unknown key 'State_dir'"	     },
+	{"state_dir",     "relative",  "absolute"                        },
+	{"region",        "two words", "one word"                        },
+	{"region",        "",          "one word"                        },
+	{"State_dir",     "/x",        "unknown key 'State_dir'"         },
 };
 
 START_TEST(values_are_checked)
@@ -121,10 +121,10 @@ END_TEST
 static const struct {
 	const char *text, *error;
 } files[] = {
-	{"[runtimed]\nregion = a\nx = 1\n", ":3: unknown key 'x'"			 },
-	{"region = a\n",			 ":1: 'region' stands outside of [runtimed]"},
-	{"[runtimed]\nregion\n",		 ":2: not 'key = value'"			},
-	{"[runtimed]\nx = 1\ny = 1\n",      ":2: unknown key 'x'"			    },
+	{"[runtimed]\nregion = a\nx = 1\n", ":3: unknown key 'x'"                      },
+	{"region = a\n",                    ":1: 'region' stands outside of [runtimed]"},
+	{"[runtimed]\nregion\n",            ":2: not 'key = value'"                    },
+	{"[runtimed]\nx = 1\ny = 1\n",      ":2: unknown key 'x'"                      },
 };
 
 START_TEST(file_error_names_the_line_and_changes_nothing)

@@ -15,15 +15,15 @@ static const struct {
 	const char *name;
 	int (*run)(const uint8_t *data, size_t size);
 } targets[] = {
-	{"oci",	fuzz_oci	},
-	       {"mounts",  fuzz_mounts },
-	  {"policy",  fuzz_policy },
-	{"http",	 fuzz_http	  },
-	       {"request", fuzz_request},
-	  {"seccomp", fuzz_seccomp},
-	{"state",	  fuzz_state  },
-	       {"unpack",  fuzz_unpack },
-	  {"user",	   fuzz_user   },
+	{"oci",     fuzz_oci    },
+        {"mounts",  fuzz_mounts },
+        {"policy",  fuzz_policy },
+	{"http",    fuzz_http   },
+        {"request", fuzz_request},
+        {"seccomp", fuzz_seccomp},
+	{"state",   fuzz_state  },
+        {"unpack",  fuzz_unpack },
+        {"user",    fuzz_user   },
 };
 
 /* The input has its own allocation, of its own size: a sanitizer sees one byte too many. */

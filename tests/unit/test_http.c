@@ -260,9 +260,9 @@ static const struct {
 	bool is_keep_alive;
 } keep_rows[] = {
 	{GET "\r\n",					 true },
-	{GET "Connection: close\r\n\r\n",			  false},
-	{GET "Connection: keep-alive, Close\r\n\r\n",	      false},
-	{"GET / HTTP/1.0\r\n\r\n",			   false},
+	{GET "Connection: close\r\n\r\n",                    false},
+	{GET "Connection: keep-alive, Close\r\n\r\n",        false},
+	{"GET / HTTP/1.0\r\n\r\n",                           false},
 	{"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", false},
 };
 

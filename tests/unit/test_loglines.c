@@ -36,14 +36,14 @@ static const struct {
 	const char *in, *lines;
 } line_rows[] = {
 	{"",			   ""			  },
-	{"a\nb\n",		     "[a][b]"			   },
-	{"a\nb",		       "[a][b]"			 },
-	{"\n\n",		       "[][]"		       },
-	{"a\r\nb\r\n",		       "[a][b]"		       },
+	{"a\nb\n",		     "[a][b]"                    },
+	{"a\nb",		       "[a][b]"                    },
+	{"\n\n",		       "[][]"                      },
+	{"a\r\nb\r\n",                 "[a][b]"                    },
 	{"Traceback\r  File\r    x\n", "[Traceback][  File][    x]"},
-	{"a\r\r\nb",		     "[a][][b]"		       },
-	{"a\n\rb",		     "[a][][b]"		     },
-	{"\xff\xfe\n",		       "[\xff\xfe]"		   },
+	{"a\r\r\nb",                   "[a][][b]"                  },
+	{"a\n\rb",		     "[a][][b]"                  },
+	{"\xff\xfe\n",                 "[\xff\xfe]"                },
 };
 
 START_TEST(ends_of_lines)
@@ -124,7 +124,7 @@ END_TEST
 /* A stream with everything that matters, more than two of the longest lines. */
 static size_t make_stream(char *p, size_t size)
 {
-	static const char *const parts[] = {"\n",	    "\r",   "\r\n",	"x",
+	static const char *const parts[] = {"\n",           "\r",   "\r\n",     "x",
 					    "\xe2\x82\xac", "\xff", "\x80\x80", "some words "};
 	size_t n = 0;
 

@@ -9,18 +9,18 @@
 static const struct {
 	uint64_t us, granularity_ms, ms;
 } billed_rows[] = {
-	{0,	    1,	       1		    }, /* a handler that ran costs at least one granule */
-	{1,	    1,	       1		    },
-	{1000,       1,	  1		    },
-	{1001,       1,	  2		    },
-	{15740,	1,	   16		     }, /* the example of Lambda's manual */
-	{0,	    100,	 100		    },
-	{100000,	 100,	      100			 },
-	{100001,	 100,	      200			 },
-	{1760000,	  1,	     1760		 },
-	{5000,       0,	  5		    },
-	{UINT64_MAX, 1,		UINT64_MAX / 1000 + 1},
-	{UINT64_MAX, UINT64_MAX, UINT64_MAX	   },
+	{0,          1,          1		    }, /* a handler that ran costs at least one granule */
+	{1,          1,          1		    },
+	{1000,       1,          1		    },
+	{1001,       1,          2		    },
+	{15740,      1,          16                   }, /* the example of Lambda's manual */
+	{0,          100,        100                  },
+	{100000,     100,        100                  },
+	{100001,     100,        200                  },
+	{1760000,    1,          1760                 },
+	{5000,       0,          5		    },
+	{UINT64_MAX, 1,          UINT64_MAX / 1000 + 1},
+	{UINT64_MAX, UINT64_MAX, UINT64_MAX           },
 };
 
 START_TEST(billed_time_is_rounded_up_to_granules)
@@ -35,14 +35,14 @@ static const struct {
 	bool is_cold, bill_init;
 	uint64_t ms;
 } bill_rows[] = {
-	{OUTCOME_OK,	     false, false, 3},
-	      {OUTCOME_OK,	   true,	 false, 3},
-	{OUTCOME_OK,	     true,  true,	 9},
-	      {OUTCOME_OK,	   false, true,	3},
-	{OUTCOME_TIMEOUT,	  true,	true,  9},
-	      {OUTCOME_INIT_ERROR, true,	 false, 0},
-	{OUTCOME_INIT_ERROR, true,  true,	 6},
-	      {OUTCOME_THROTTLED,  false, true,  0},
+	{OUTCOME_OK,         false, false, 3},
+        {OUTCOME_OK,         true,  false, 3},
+	{OUTCOME_OK,         true,  true,  9},
+        {OUTCOME_OK,         false, true,  3},
+	{OUTCOME_TIMEOUT,    true,  true,  9},
+        {OUTCOME_INIT_ERROR, true,  false, 0},
+	{OUTCOME_INIT_ERROR, true,  true,  6},
+        {OUTCOME_THROTTLED,  false, true,  0},
 	{OUTCOME_THROTTLED,  false, false, 0},
 };
 
@@ -107,13 +107,13 @@ static const struct price lambda = {.nano_per_gb_s = 16667, .nano_per_request = 
 static const struct {
 	uint64_t mb_ms, n, nano;
 } cost_rows[] = {
-	{0,	    0,       0	},
-	     {1024000,    0,	  16667    },
-	{1024000,	  1,	     16867	  },
-	     {256 * 1760, 0,	     7333	 }, /* 0.44 GB·s: 7333.48 */
-	{31,	     0,	1	 }, /* 0.5046 rounds up, 0.488 does not */
-	{30,	     0,	0	 },
-	     {128,	   1000000, 200000002},
+	{0,          0,       0        },
+        {1024000,    0,       16667    },
+	{1024000,    1,       16867    },
+        {256 * 1760, 0,       7333     }, /* 0.44 GB·s: 7333.48 */
+	{31,         0,       1        }, /* 0.5046 rounds up, 0.488 does not */
+	{30,         0,       0        },
+        {128,        1000000, 200000002},
 };
 
 START_TEST(money_is_rounded_once)

@@ -20,14 +20,14 @@ static int root = -1;
 static void open_root(void)
 {
 	static const char *const links[][2] = {
-		{"..",	       "up"	   },
-		       {"/d",	      "abs"	   },
-		{"d/x/y",	  "dangling"},
-		       {"/../../new",   "out"	   },
-		{"loop",	 "loop"    },
-		       {"/up/up/d/./z", "winding" },
-		{"f/under",	    "file"	  },
-		       {"../../new",    "d/up-out"},
+		{"..",           "up"      },
+                {"/d",           "abs"     },
+		{"d/x/y",        "dangling"},
+                {"/../../new",   "out"     },
+		{"loop",         "loop"    },
+                {"/up/up/d/./z", "winding" },
+		{"f/under",      "file"    },
+                {"../../new",    "d/up-out"},
 	};
 	_cleanup_fd_ int at = -1;
 
@@ -53,21 +53,21 @@ static const struct {
 	const char *target, *is;
 	bool is_file;
 } found[] = {
-	{"/",		"",		  false},
-	{"d",		"d",	   false},
-	{"/f",	       "f",	    true },
-	{"/d/../../..",	"",	    false},
+	{"/",		"",            false},
+	{"d",		"d",           false},
+	{"/f",	       "f",           true },
+	{"/d/../../..",      "",            false},
 	{"/abs/made/deep",   "d/made/deep", false},
-	{"up/new",	   "new",	  false},
-	{"/new/file",	      "new/file",	  true },
-	{"dangling",	     "d/x/y",	      false},
-	{"dangling/z",       "d/x/y/z",	  true },
-	{"out",		"new",	       true },
-	{"out/in",	   "new/in",	     false},
-	{"winding/w",	      "d/z/w",       false},
-	{"d/up-out/a",       "new/a",	false},
-	{"missing/../other", "other",	      false},
-	{"a//b/./c/",	      "a/b/c",       false},
+	{"up/new",           "new",         false},
+	{"/new/file",        "new/file",    true },
+	{"dangling",         "d/x/y",       false},
+	{"dangling/z",       "d/x/y/z",     true },
+	{"out",              "new",         true },
+	{"out/in",           "new/in",      false},
+	{"winding/w",        "d/z/w",       false},
+	{"d/up-out/a",       "new/a",       false},
+	{"missing/../other", "other",       false},
+	{"a//b/./c/",        "a/b/c",       false},
 };
 
 START_TEST(target_is_found_or_made_inside)
@@ -96,10 +96,10 @@ static const struct {
 	const char *target;
 	int code;
 } failing[] = {
-	{"loop",	 ELOOP  },
-	{"loop/x", ELOOP	},
-	{"f/x",	ENOTDIR},
-	{"file",	 ENOTDIR},
+	{"loop",   ELOOP  },
+	{"loop/x", ELOOP  },
+	{"f/x",    ENOTDIR},
+	{"file",   ENOTDIR},
 };
 
 START_TEST(target_that_cannot_be_is_an_error)

@@ -22,28 +22,28 @@ struct values {
 #define AT(member) offsetof(struct values, member)
 
 static const struct opt rows[] = {
-	{"bundle",	   'b', OPT_TEXT, AT(bundle), "DIR", "bundle"},
-	{"format",	   'f', OPT_CHOICE, AT(format), "table|json", "format"},
-	{"all",	'a', OPT_FLAG, AT(all), NULL, "all"},
-	{"tty",		't', OPT_FLAG, AT(tty), NULL, "tty"},
-	{"interactive",	'i', OPT_FLAG, AT(interactive), NULL, "interactive"},
+	{"bundle",      'b', OPT_TEXT, AT(bundle), "DIR", "bundle"},
+	{"format",     'f', OPT_CHOICE, AT(format), "table|json", "format"},
+	{"all",        'a', OPT_FLAG, AT(all), NULL, "all"},
+	{"tty",             't', OPT_FLAG, AT(tty), NULL, "tty"},
+	{"interactive",      'i', OPT_FLAG, AT(interactive), NULL, "interactive"},
 	{"number",   'n', OPT_NUMBER, AT(n), "N", "number"},
-	{"preserve-fds",	 0, OPT_COUNT, AT(fds), "N", "count"},
-	{"time",	 0, OPT_TIME, AT(time_us), "TIME", "time"},
-	{"env",	'e', OPT_LIST, AT(env), "K=V", "env"},
-	{"everything",	       0, OPT_FLAG, AT(all), NULL, NULL},
-	{"criu",		 0, OPT_REFUSED, 0, "PATH", "no checkpoints"},
+	{"preserve-fds",     0, OPT_COUNT, AT(fds), "N", "count"},
+	{"time",         0, OPT_TIME, AT(time_us), "TIME", "time"},
+	{"env",     'e', OPT_LIST, AT(env), "K=V", "env"},
+	{"everything",         0, OPT_FLAG, AT(all), NULL, NULL},
+	{"criu",             0, OPT_REFUSED, 0, "PATH", "no checkpoints"},
 	{"systemd",'s', OPT_REFUSED, 0, NULL, "no systemd"},
 	{"ID",      0, OPT_NAME, AT(id), NULL, NULL},
-	{"SIGNAL",	   0, OPT_MAYBE, AT(signal), NULL, NULL},
+	{"SIGNAL",        0, OPT_MAYBE, AT(signal), NULL, NULL},
 	{.name = NULL},
 };
 
 static const struct opt rest_rows[] = {
-	{"tty",	't', OPT_FLAG, AT(tty), NULL, "tty"},
+	{"tty",     't', OPT_FLAG, AT(tty), NULL, "tty"},
 	{"ID", 0, OPT_NAME, AT(id), NULL, NULL},
-	{"ARG",	0, OPT_REST, AT(rest), NULL, NULL},
-	{.name = NULL	     },
+	{"ARG",     0, OPT_REST, AT(rest), NULL, NULL},
+	{.name = NULL        },
 };
 
 /* The words of text, cut at blanks. */
@@ -152,20 +152,20 @@ static const struct {
 	const char *words, *says;
 } refused[] = {
 	{"",		 "ID is missing"			       },
-	{"a b c",		  "unexpected argument 'c'"			   },
-	{"--bund x a",       "unknown option '--bund'"			},
-	{"-tx a",		  "unknown option '-x' in '-tx'"		},
-	{"a --bundle",       "--bundle needs a value: DIR"		    },
-	{"--all=yes a",	"--all takes no value but true and false"	 },
-	{"-n 0 a",	   "--number"				    },
+	{"a b c",            "unexpected argument 'c'"                     },
+	{"--bund x a",       "unknown option '--bund'"                     },
+	{"-tx a",            "unknown option '-x' in '-tx'"                },
+	{"a --bundle",       "--bundle needs a value: DIR"                 },
+	{"--all=yes a",      "--all takes no value but true and false"     },
+	{"-n 0 a",           "--number"				    },
 	{"--time 5 a",       "--time"				      },
-	{"-f tab a",	     "--format 'tab': not one of table|json"	    },
+	{"-f tab a",         "--format 'tab': not one of table|json"       },
 	{"-f table|json a",  "--format 'table|json': not one of table|json"},
-	{"--format= a",	"--format '': not one of table|json"	    },
-	{"--criu x a",       "--criu is not supported: no checkpoints"	},
-	{"--criu=x a",       "--criu is not supported: no checkpoints"	},
-	{"-s a",		 "--systemd is not supported: no systemd"	 },
-	{"--systemd=true a", "--systemd is not supported: no systemd"	     },
+	{"--format= a",      "--format '': not one of table|json"          },
+	{"--criu x a",       "--criu is not supported: no checkpoints"     },
+	{"--criu=x a",       "--criu is not supported: no checkpoints"     },
+	{"-s a",             "--systemd is not supported: no systemd"      },
+	{"--systemd=true a", "--systemd is not supported: no systemd"      },
 };
 
 START_TEST(what_is_wrong_is_named)

@@ -108,9 +108,9 @@ START_TEST(no_processes_meant_unlimited_once)
 		int64_t limit;
 	} cases[] = {
 		{"1.0.2-dev", -1},
-		{"1.2.1",	  -1},
-		{"1.3.0",	  0 },
-		{"1.10.0",	   0 },
+		{"1.2.1",     -1},
+		{"1.3.0",     0 },
+		{"1.10.0",    0 },
 	};
 	struct sbx_plan *p =
 		oci_plan(OCI_WITH(.version = cases[_i].version,

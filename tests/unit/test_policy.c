@@ -31,38 +31,38 @@ static uint32_t verdict(const struct pol_program *prog, long nr, const uint64_t 
 static const struct {
 	const char *text, *error;
 } refused[] = {
-	{"",						 "t: no 'default' line"				   },
-	{"allow read\n",				     "t: no 'default' line"				       },
-	{"default\n",					"t:1: a verdict is missing at the end"		    },
-	{"default maybe\n",				  "t:1: 'maybe' is not allow, deny, errno, kill or log"	 },
-	{"default errno\n",				  "t:1: the name of an errno is missing at the end"	     },
-	{"default errno ENOPE\n",				  "t:1: unknown errno 'ENOPE'"			      },
-	{"default errno E?\n",			       "t:1: unknown errno 'E?'"				},
-	{"default kill kill\n",				"t:1: unexpected 'kill'"				},
-	{"default kill\n\n# c\ndefault deny\n",		"t:4: a second 'default' in this file"		      },
-	{"default kill\nallow read\n\tfoo\n",		      "t:3: unknown system call 'foo'"			      },
-	{"default kill\nallow\n",				  "t:2: no system call is named"				},
-	{"default kill\nallow read write read\n",		  "t:2: 'read' has a rule in this file already"	       },
-	{"default kill\nforbid read\n",			"t:2: 'forbid' is not allow, deny, errno, kill or log" },
+	{"",						 "t: no 'default' line"                                 },
+	{"allow read\n",				     "t: no 'default' line"                                 },
+	{"default\n",					"t:1: a verdict is missing at the end"                 },
+	{"default maybe\n",				  "t:1: 'maybe' is not allow, deny, errno, kill or log"  },
+	{"default errno\n",				  "t:1: the name of an errno is missing at the end"      },
+	{"default errno ENOPE\n",                            "t:1: unknown errno 'ENOPE'"                           },
+	{"default errno E?\n",			       "t:1: unknown errno 'E?'"                              },
+	{"default kill kill\n",                              "t:1: unexpected 'kill'"                               },
+	{"default kill\n\n# c\ndefault deny\n",              "t:4: a second 'default' in this file"                 },
+	{"default kill\nallow read\n\tfoo\n",                "t:3: unknown system call 'foo'"                       },
+	{"default kill\nallow\n",                            "t:2: no system call is named"                         },
+	{"default kill\nallow read write read\n",            "t:2: 'read' has a rule in this file already"          },
+	{"default kill\nforbid read\n",                      "t:2: 'forbid' is not allow, deny, errno, kill or log" },
 	{" default kill\n",				  "t:1: an indented line, and nothing that it continues" },
 	{"include x\n",				      "t:1: 'include' needs a policy that comes from a file" },
 	{"default kill\nallow re\x01"
-	 "ad\n",				    "t:2: byte 0x01 outside a comment"			   },
-	{"default kill\nallow lseek if\n",		   "t:2: an argument (arg0 to arg5) is missing at the end"},
-	{"default kill\nallow lseek if arg6 == 0",	   "t:2: 'arg6' is not an argument (arg0 to arg5)"	  },
-	{"default kill\nallow lseek if arg0 = 0",		  "t:2: '=' is not in, ==, !=, <, <=, > or >="	      },
-	{"default kill\nallow lseek if arg0 in",		 "t:2: an empty list after 'in'"			},
-	{"default kill\nallow lseek if arg0 ==\n",	   "t:2: a value is missing at the end"		       },
-	{"default kill\nallow lseek if arg0 == 1 2",	     "t:2: '2' is not and, or or else"		      },
+	 "ad\n",				    "t:2: byte 0x01 outside a comment"                     },
+	{"default kill\nallow lseek if\n",                   "t:2: an argument (arg0 to arg5) is missing at the end"},
+	{"default kill\nallow lseek if arg6 == 0",           "t:2: 'arg6' is not an argument (arg0 to arg5)"        },
+	{"default kill\nallow lseek if arg0 = 0",            "t:2: '=' is not in, ==, !=, <, <=, > or >="           },
+	{"default kill\nallow lseek if arg0 in",             "t:2: an empty list after 'in'"                        },
+	{"default kill\nallow lseek if arg0 ==\n",           "t:2: a value is missing at the end"                   },
+	{"default kill\nallow lseek if arg0 == 1 2",         "t:2: '2' is not and, or or else"                      },
 	{"default kill\nallow lseek if arg0 == AF_NOPE",
-	 "t:2: 'AF_NOPE' is neither a 32-bit number nor a known constant"						 },
+	 "t:2: 'AF_NOPE' is neither a 32-bit number nor a known constant"                                           },
 	{"default kill\nallow lseek if arg0 == 0x100000000",
-	 "t:2: '0x100000000' is neither a 32-bit number nor a known constant"					     },
+	 "t:2: '0x100000000' is neither a 32-bit number nor a known constant"                                       },
 	{"default kill\nallow lseek if arg0 == 1|\n",
-	 "t:2: '' is neither a 32-bit number nor a known constant"						  },
-	{"default kill\nallow lseek if arg0 == 1 else\n",	  "t:2: a verdict is missing at the end"			},
+	 "t:2: '' is neither a 32-bit number nor a known constant"                                                  },
+	{"default kill\nallow lseek if arg0 == 1 else\n",    "t:2: a verdict is missing at the end"                 },
 	{"default kill\nallow lseek if arg0 == 1 and\n",
-	 "t:2: an argument (arg0 to arg5) is missing at the end"							},
+	 "t:2: an argument (arg0 to arg5) is missing at the end"                                                    },
 };
 
 START_TEST(mistakes_are_refused_with_their_line)
@@ -96,12 +96,12 @@ static const struct {
 	int code;
 	const char *error;
 } maxima[] = {
-	{"default deny\n",			   "#\n",		  (POL_TEXT_MAX - 13) / 2, EFBIG,  "t: longer than 65536 bytes"	      },
-	{"default deny\n#",			    "x",		 POL_LINE_MAX - 1,	   EINVAL, "t:2: line is longer than 1000 bytes" },
-	{"default deny\nallow ",			 "x",		      POL_WORD_MAX,	    EINVAL, "t:2: a word is longer than 127 bytes"},
-	{"default deny\nallow read if arg0 in",	"\n\t1",		 POL_VALUES_MAX,		 EINVAL,
+	{"default deny\n",                        "#\n",              (POL_TEXT_MAX - 13) / 2, EFBIG,  "t: longer than 65536 bytes"          },
+	{"default deny\n#",                       "x",                POL_LINE_MAX - 1,        EINVAL, "t:2: line is longer than 1000 bytes" },
+	{"default deny\nallow ",                  "x",                POL_WORD_MAX,            EINVAL, "t:2: a word is longer than 127 bytes"},
+	{"default deny\nallow read if arg0 in",   "\n\t1",            POL_VALUES_MAX,          EINVAL,
 	 "t:2: more than 64 values in one list"											      },
-	{"default deny\nallow read if arg0 == 0", "\n\tor arg1 == 1", 73,			  EINVAL,
+	{"default deny\nallow read if arg0 == 0", "\n\tor arg1 == 1", 73,                      EINVAL,
 	 "t:76: more than 300 words in one statement"											},
 };
 
@@ -161,14 +161,14 @@ static const struct {
 	const char *text, *error; /* of the file "top"; what the error contains */
 	int code;
 } includes[] = {
-	{"include ../x\ndefault kill\n", "/top:1: include: ",			      EXDEV },
-	{"include link\ndefault kill\n", "/top:1: include: ",			      EXDEV },
-	{"include none\ndefault kill\n", "/top:1: include: open 'none'",		 ENOENT},
-	{"include bad\ndefault kill\n",	"/top:1: include: bad:2: unknown system call", EINVAL},
+	{"include ../x\ndefault kill\n", "/top:1: include: ",                           EXDEV },
+	{"include link\ndefault kill\n", "/top:1: include: ",                           EXDEV },
+	{"include none\ndefault kill\n", "/top:1: include: open 'none'",                ENOENT},
+	{"include bad\ndefault kill\n",  "/top:1: include: bad:2: unknown system call", EINVAL},
 	{"include fifo\ndefault kill\n", "/top:1: include: fifo: not a regular file",   EINVAL},
-	{"include top\ndefault kill\n",	"more than 8 included files",		      EINVAL},
-	{"default kill\ninclude bad\n",	"/top:2: 'include' after the first rule",	  EINVAL},
-	{"include\n",		      "/top:1: a file name is missing",		EINVAL},
+	{"include top\ndefault kill\n",  "more than 8 included files",                  EINVAL},
+	{"default kill\ninclude bad\n",  "/top:2: 'include' after the first rule",      EINVAL},
+	{"include\n",                    "/top:1: a file name is missing",              EINVAL},
 };
 
 START_TEST(includes_stay_beneath_and_name_the_place)
@@ -199,17 +199,17 @@ static const struct {
 	uint16_t n;
 } broken[] = {
 	{.n = 0},
-	{ {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0)},	  1},
-	{ {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 64), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},	 2},
-	{ {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},	2},
+	{ {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0)},     1},
+	{ {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 64), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},     2},
+	{ {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},     2},
 	{ {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ~3u), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},
 	 2},
-	{	 {BPF_STMT(BPF_JMP | BPF_JA, ~0u), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},	  2},
-	{ {BPF_STMT(BPF_JMP | BPF_JA, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},	2},
+	{      {BPF_STMT(BPF_JMP | BPF_JA, ~0u), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},     2},
+	{ {BPF_STMT(BPF_JMP | BPF_JA, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},     2},
 	{ {BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 9, 9),
 	  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},
 	 2},
-	{	 {BPF_STMT(BPF_ST, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},     2},
+	{      {BPF_STMT(BPF_ST, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)},     2},
 };
 
 START_TEST(a_broken_program_never_allows)
@@ -243,12 +243,12 @@ END_TEST
 static const struct {
 	const char *name, *line;
 } explained[] = {
-	{"read",	 "   0  read                       allow\n"			   },
-	{"bpf",	" 321  bpf                        EPERM\n"			  },
-	{"shmget",	   "  29  shmget                     ENOSYS\n"			      },
+	{"read",       "   0  read                       allow\n"                        },
+	{"bpf",        " 321  bpf                        EPERM\n"                        },
+	{"shmget",     "  29  shmget                     ENOSYS\n"                       },
 	{"socketpair",
 	 "  53  socketpair                 allow if arg0 == AF_UNIX, else EAFNOSUPPORT\n"},
-	{"socketcall", "   -  socketcall                 ENOSYS\n"			  },
+	{"socketcall", "   -  socketcall                 ENOSYS\n"                       },
 };
 
 START_TEST(a_call_is_explained)

@@ -19,9 +19,9 @@
 #include "tests/fuzz/fuzz.h"
 
 #define PROFILES    "policy/profiles/"
-#define PYTHON	    PROFILES "python.policy"
-#define X32	    0x40000000u
-#define NR_MAX	    600 /* beyond the last system call of any kernel we know */
+#define PYTHON      PROFILES "python.policy"
+#define X32         0x40000000u
+#define NR_MAX      600 /* beyond the last system call of any kernel we know */
 
 #define ERRNO(code) (SECCOMP_RET_ERRNO | (code))
 
@@ -234,12 +234,12 @@ static const char *const profiles[] = {PYTHON, PROFILES "core.policy", PROFILES 
 START_TEST(tree_and_list_and_rules_agree_on_every_number)
 {
 	static const uint64_t probes[][6] = {
-		{0,	    0,	       0,	  0,     0,	0	 },
-		{1,	    1,	       1,	  1,     1,	1	 },
-		{0x5401,	 0x5401,	 31,    0,	0,	   0    },
-		{2,	    6,	       31,	   0,     0,	 0	  },
-		{0x10000000, 0x100005412, 4,     0,	0,	   0    },
-		{~0ull,	~0ull,       ~0ull, ~0ull, ~0ull, ~0ull},
+		{0,          0,           0,     0,     0,     0    },
+		{1,          1,           1,     1,     1,     1    },
+		{0x5401,     0x5401,      31,    0,     0,     0    },
+		{2,          6,           31,    0,     0,     0    },
+		{0x10000000, 0x100005412, 4,     0,     0,     0    },
+		{~0ull,      ~0ull,       ~0ull, ~0ull, ~0ull, ~0ull},
 	};
 	static struct pol_program tree, list;
 	_cleanup_pol_ struct pol *p = load(profiles[_i]);

@@ -11,10 +11,10 @@
 #include "base/mem.h"
 #include "tests/lib/harness.h"
 
-#define ALLOW	     SECCOMP_RET_ALLOW
-#define KILL	     SECCOMP_RET_KILL_PROCESS
+#define ALLOW        SECCOMP_RET_ALLOW
+#define KILL         SECCOMP_RET_KILL_PROCESS
 #define FAILS(code)  (SECCOMP_RET_ERRNO | (code))
-#define X32(nr)	     (0x40000000u | (nr))
+#define X32(nr)      (0x40000000u | (nr))
 #define I386_SOCKET  359
 #define I386_READ    3
 #define SOCKETCALL   102
@@ -89,11 +89,11 @@ static const struct {
 	bool (*holds)(uint64_t arg, uint64_t value);
 } ops[] = {
 	{POL_CMP_NE, ne},
-	  {POL_CMP_LT, lt},
-	    {POL_CMP_LE, le},
+        {POL_CMP_LT, lt},
+        {POL_CMP_LE, le},
 	{POL_CMP_EQ, eq},
-	  {POL_CMP_GE, ge},
-	    {POL_CMP_GT, gt},
+        {POL_CMP_GE, ge},
+        {POL_CMP_GT, gt},
 };
 
 /* Both halves below, at and above those of each other. */
@@ -184,13 +184,13 @@ static const struct {
 	uint64_t arg;
 	bool holds;
 } ints[] = {
-	{POL_CMP_EQ, 0xffffffffffffff9c, 0xffffff9c,	     true },
+	{POL_CMP_EQ, 0xffffffffffffff9c, 0xffffff9c,         true },
 	{POL_CMP_EQ, 0xffffffffffffff9c, 0xffffffffffffff9c, true },
-	{POL_CMP_EQ, 0xffffff9c,	 0xffffffffffffff9c, true },
-	{POL_CMP_EQ, 0x100000005,	  5,		     false},
-	{POL_CMP_NE, 0x100000005,	  5,		     true },
-	{POL_CMP_LT, 0x100000005,	  UINT64_MAX,	      true },
-	{POL_CMP_GE, 0x100000000,	  UINT64_MAX,	      false},
+	{POL_CMP_EQ, 0xffffff9c,         0xffffffffffffff9c, true },
+	{POL_CMP_EQ, 0x100000005,        5,                  false},
+	{POL_CMP_NE, 0x100000005,        5,                  true },
+	{POL_CMP_LT, 0x100000005,        UINT64_MAX,         true },
+	{POL_CMP_GE, 0x100000000,        UINT64_MAX,         false},
 };
 
 START_TEST(values_that_do_not_fit_an_int)
@@ -212,8 +212,8 @@ START_TEST(all_arguments_of_a_rule_must_hold)
 	struct pol_profile *p = profile(FAILS(EPERM));
 	struct pol_arg args[] = {
 		{0, POL_CMP_EQ, 16, 0},
-		{2, POL_CMP_EQ, 9,  0}
-	     };
+                {2, POL_CMP_EQ, 9,  0}
+        };
 
 	rule(p, "socket", ALLOW, args, 2);
 	compile(p);
@@ -266,8 +266,8 @@ START_TEST(more_rules_than_a_short_jump_crosses)
 		struct pol_arg args[] = {
 			{0, POL_CMP_EQ, i << 40 | i, 0},
 			{1, POL_CMP_LE, i << 33 | 7, 0},
-			{2, POL_CMP_NE, i,	   0}
-		     };
+			{2, POL_CMP_NE, i,           0}
+                };
 
 		rule(p, "mmap", ALLOW, args, 3);
 	}
@@ -284,7 +284,7 @@ END_TEST
 
 START_TEST(too_long_a_program_is_refused)
 {
-	static const char *const names[] = {"mmap",	"mremap",  "brk",      "munmap",
+	static const char *const names[] = {"mmap",     "mremap",  "brk",      "munmap",
 					    "mprotect", "pread64", "pwrite64", "lseek"};
 	struct pol_profile *p = profile(FAILS(EPERM));
 

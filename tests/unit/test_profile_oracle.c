@@ -15,17 +15,17 @@
 
 #define FALLBACK   SCMP_ACT_ERRNO(EACCES)
 #define NUMBER_END 440 /* faccessat2 and all that is newer: the rules name something beyond */
-#define X32_BIT	   0x40000000u
+#define X32_BIT    0x40000000u
 
 static struct err err;
 static struct pol_program ours, theirs;
 
 static const char *const plain[] = {
-	"read",		"write",      "close",	   "execve",	      "exit_group",
-	"rt_sigreturn", "brk",	      "munmap",	   "getpid",	      "fork",
-	"wait4",	"getdents64", "uname",	   "statx",	      "openat2",
-	"clone3",	"pread64",    "ptrace",	   "_llseek",	      "mmap2",
-	"setuid32",	"ugetrlimit", "nanosleep", "process_madvise", "landlock_create_ruleset",
+	"read",         "write",      "close",     "execve",          "exit_group",
+	"rt_sigreturn", "brk",        "munmap",    "getpid",          "fork",
+	"wait4",        "getdents64", "uname",     "statx",           "openat2",
+	"clone3",       "pread64",    "ptrace",    "_llseek",         "mmap2",
+	"setuid32",     "ugetrlimit", "nanosleep", "process_madvise", "landlock_create_ruleset",
 	"no_such_call",
 };
 
@@ -36,14 +36,14 @@ static const struct {
 	struct pol_arg arg;
 	enum scmp_compare op;
 } judged[] = {
-	{"mremap",	   SCMP_ACT_ALLOW,	   {0, POL_CMP_EQ, 0x100000005, 0},	    SCMP_CMP_EQ       },
-	{"mremap",	   SCMP_ACT_ALLOW,	   {0, POL_CMP_EQ, 7, 0},		  SCMP_CMP_EQ	     },
-	{"munlock",	    SCMP_ACT_ALLOW,	    {1, POL_CMP_GT, 0x200000003, 0},	     SCMP_CMP_GT	},
-	{"mlock",	  SCMP_ACT_ALLOW,	  {1, POL_CMP_GE, 0x200000003, 0},	   SCMP_CMP_GE	      },
-	{"msync",	  SCMP_ACT_ALLOW,	  {0, POL_CMP_LT, 0x200000003, 0},	   SCMP_CMP_LT	      },
-	{"mincore",	    SCMP_ACT_ALLOW,	    {0, POL_CMP_LE, 0x200000003, 0},	     SCMP_CMP_LE	},
-	{"sethostname", SCMP_ACT_KILL_PROCESS, {1, POL_CMP_NE, 0x200000003, 0},	SCMP_CMP_NE	   },
-	{"unshare",	    SCMP_ACT_ALLOW,	    {0, POL_CMP_MASKED_EQ, 0, 0x10000000f}, SCMP_CMP_MASKED_EQ},
+	{"mremap",      SCMP_ACT_ALLOW,        {0, POL_CMP_EQ, 0x100000005, 0},        SCMP_CMP_EQ       },
+	{"mremap",      SCMP_ACT_ALLOW,        {0, POL_CMP_EQ, 7, 0},                  SCMP_CMP_EQ       },
+	{"munlock",     SCMP_ACT_ALLOW,        {1, POL_CMP_GT, 0x200000003, 0},        SCMP_CMP_GT       },
+	{"mlock",       SCMP_ACT_ALLOW,        {1, POL_CMP_GE, 0x200000003, 0},        SCMP_CMP_GE       },
+	{"msync",       SCMP_ACT_ALLOW,        {0, POL_CMP_LT, 0x200000003, 0},        SCMP_CMP_LT       },
+	{"mincore",     SCMP_ACT_ALLOW,        {0, POL_CMP_LE, 0x200000003, 0},        SCMP_CMP_LE       },
+	{"sethostname", SCMP_ACT_KILL_PROCESS, {1, POL_CMP_NE, 0x200000003, 0},        SCMP_CMP_NE       },
+	{"unshare",     SCMP_ACT_ALLOW,        {0, POL_CMP_MASKED_EQ, 0, 0x10000000f}, SCMP_CMP_MASKED_EQ},
 };
 
 static void build_theirs(void)
@@ -100,7 +100,7 @@ static void build_ours(void)
 	pol_profile_free(p);
 }
 
-static const uint64_t values[] = {0,	       5,	    7,		 0x100000005,
+static const uint64_t values[] = {0,           5,           7,           0x100000005,
 				  0x100000007, 0x200000002, 0x200000003, 0x200000004,
 				  0x300000000, 0x1000000f0, 0xfffffffff, UINT64_MAX};
 

@@ -54,10 +54,10 @@ static const struct {
 	enum outcome outcome;
 	const char *status;
 } status_rows[] = {
-	{OUTCOME_OK,	     ""						},
+	{OUTCOME_OK,         ""						},
 	{OUTCOME_USER_ERROR, ""						},
-	{OUTCOME_TIMEOUT,	  "Status: timeout\t"				     },
-	{OUTCOME_OOM,	      "Status: error\tError Type: Runtime.OutOfMemory\t"},
+	{OUTCOME_TIMEOUT,    "Status: timeout\t"                               },
+	{OUTCOME_OOM,        "Status: error\tError Type: Runtime.OutOfMemory\t"},
 	{OUTCOME_EXIT,       "Status: error\tError Type: Runtime.ExitError\t"  },
 	{OUTCOME_INIT_ERROR, "Status: error\tError Type: Runtime.InitError\t"  },
 };
@@ -92,12 +92,12 @@ static const struct {
 	uint64_t us;
 	const char *text;
 } duration_rows[] = {
-	{0,	    "\tDuration: 0.00 ms\t"		   },
-	{1,	    "\tDuration: 0.01 ms\t"		   },
-	{999,	      "\tDuration: 1.00 ms\t"		     },
-	{1000,       "\tDuration: 1.00 ms\t"		      },
-	{1001,       "\tDuration: 1.01 ms\t"		      },
-	{90000050,   "\tDuration: 90000.05 ms\t"	      },
+	{0,          "\tDuration: 0.00 ms\t"                },
+	{1,          "\tDuration: 0.01 ms\t"                },
+	{999,        "\tDuration: 1.00 ms\t"                },
+	{1000,       "\tDuration: 1.00 ms\t"                },
+	{1001,       "\tDuration: 1.01 ms\t"                },
+	{90000050,   "\tDuration: 90000.05 ms\t"            },
 	{UINT64_MAX, "\tDuration: 18446744073709551.62 ms\t"},
 };
 

@@ -18,15 +18,15 @@
 static const struct {
 	uint64_t shares, weight;
 } weights[] = {
-	{0,	    1    },
-	     {1,	 1	  },
-	      {2,	  1	   },
-	       {1024,   100	 },
-	{2000,   170  },
+	{0,      1    },
+        {1,      1    },
+        {2,      1    },
+        {1024,   100  },
+        {2000,   170  },
 	{4096,   303  },
-	     {262143, 10000},
-	      {262144, 10000},
-	       {300000, 10000},
+        {262143, 10000},
+        {262144, 10000},
+        {300000, 10000},
 };
 
 START_TEST(shares_become_weight)
@@ -52,7 +52,7 @@ static const struct {
 	uint64_t v1, v2;
 } io_weights[] = {
 	{10,   1    },
-	{100,  910	 },
+	{100,  910  },
 	{500,  4950 },
 	{1000, 10000},
 };
@@ -69,14 +69,14 @@ static const struct {
 } swaps[] = {
 	{0,   100, 0,  CG_E_NO_SWAP_LIMIT},
 	{0,   0,   0,  CG_E_NO_SWAP_LIMIT},
-	{0,   -1,	-1, 0		     },
-	{-1,  100, -1, 0		       },
-	{-1,  0,	-1, 0		     },
-	{100, 100, 0,  0		       },
-	{150, 100, 50, 0			},
-	{100, 150, 0,  -EINVAL	     },
-	{100, 0,	 0,  -EINVAL	   },
-	{100, -1,  0,  -EINVAL	    },
+	{0,   -1,  -1, 0                 },
+	{-1,  100, -1, 0                 },
+	{-1,  0,   -1, 0                 },
+	{100, 100, 0,  0                 },
+	{150, 100, 50, 0                 },
+	{100, 150, 0,  -EINVAL           },
+	{100, 0,   0,  -EINVAL           },
+	{100, -1,  0,  -EINVAL           },
 };
 
 START_TEST(sum_of_memory_and_swap_becomes_swap)
@@ -222,13 +222,13 @@ static const struct {
 	cg_set need;
 } needs[] = {
 	{"{}",							    0		 },
-	{"{\"memory\": {\"limit\": 1}, \"pids\": {\"limit\": 1}}",	   0		    },
-	{"{\"cpu\": {\"cpus\": \"0\"}}",					 CG_BIT(CG_CPUSET) },
-	{"{\"blockIO\": {\"weight\": 10}}",				    CG_BIT(CG_BLKIO)  },
-	{"{\"network\": {\"classID\": 0}}",				    CG_BIT(CG_NET_CLS)},
+	{"{\"memory\": {\"limit\": 1}, \"pids\": {\"limit\": 1}}",        0                 },
+	{"{\"cpu\": {\"cpus\": \"0\"}}",                                  CG_BIT(CG_CPUSET) },
+	{"{\"blockIO\": {\"weight\": 10}}",                               CG_BIT(CG_BLKIO)  },
+	{"{\"network\": {\"classID\": 0}}",                               CG_BIT(CG_NET_CLS)},
 	{"{\"hugepageLimits\": [{\"pageSize\": \"2MB\", \"limit\": 1}]}", CG_BIT(CG_HUGETLB)},
-	{"{\"unified\": {\"hugetlb.2MB.max\": \"0\"}}",			CG_BIT(CG_HUGETLB)},
-	{"{\"unified\": {\"memory.max\": \"0\"}}",			   0		    },
+	{"{\"unified\": {\"hugetlb.2MB.max\": \"0\"}}",                   CG_BIT(CG_HUGETLB)},
+	{"{\"unified\": {\"memory.max\": \"0\"}}",                        0                 },
 };
 
 START_TEST(a_group_is_needed_where_something_is_limited)

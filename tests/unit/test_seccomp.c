@@ -18,9 +18,9 @@
 #include "tests/lib/harness.h"
 #include "tests/lib/oci.h"
 
-#define ALLOW	    SECCOMP_RET_ALLOW
+#define ALLOW       SECCOMP_RET_ALLOW
 #define FAILS(code) (SECCOMP_RET_ERRNO | (code))
-#define AT	    "config.json: linux.seccomp"
+#define AT          "config.json: linux.seccomp"
 #define RULE(rest)  "\"defaultAction\": \"SCMP_ACT_ERRNO\", \"syscalls\": [{" rest "}]"
 #define ARG(rest)                                                                                  \
 	RULE("\"names\": [\"mmap\"], \"action\": \"SCMP_ACT_ALLOW\", \"args\": [" rest "]")
@@ -47,10 +47,10 @@ static uint32_t answer(const struct sbx_plan *p, long nr, uint64_t a0, uint64_t 
 static const struct {
 	const char *section, *says;
 } refused[] = {
-	{"",										     AT ".defaultAction: is missing"		    },
-	{"\"defaultAction\": 1",								 AT ".defaultAction: not a string"		  },
+	{"",										     AT ".defaultAction: is missing"                 },
+	{"\"defaultAction\": 1",								 AT ".defaultAction: not a string"               },
 	{"\"defaultAction\": \"SCMP_ACT_NO\"",						   AT ".defaultAction: 'SCMP_ACT_NO' is no action" },
-	{"\"defaultAction\": \"SCMP_ACT_NOTIFY\"",						   AT ".defaultAction: SCMP_ACT_NOTIFY"	       },
+	{"\"defaultAction\": \"SCMP_ACT_NOTIFY\"",                                               AT ".defaultAction: SCMP_ACT_NOTIFY"            },
 	{"\"defaultAction\": \"SCMP_ACT_ALLOW\", \"defaultErrnoRet\": 1",
 	 AT ".defaultErrnoRet: SCMP_ACT_ALLOW takes none"											},
 	{"\"defaultAction\": \"SCMP_ACT_ERRNO\", \"defaultErrnoRet\": 4096",
@@ -59,7 +59,7 @@ static const struct {
 	 AT ".flags[0]: 'SECCOMP_FILTER_FLAG_X' is no flag"										      },
 	{"\"defaultAction\": \"SCMP_ACT_ALLOW\", \"architectures\": [\"SCMP_ARCH_X86\", \"x\"]",
 	 AT ".architectures[1]: 'x' is no architecture"											  },
-	{RULE("\"names\": [\"mmap\"]"),							  AT ".syscalls[0].action: is missing"	    },
+	{RULE("\"names\": [\"mmap\"]"),							  AT ".syscalls[0].action: is missing"            },
 	{RULE("\"action\": \"SCMP_ACT_ALLOW\""),						 AT ".syscalls[0].names: no system call is named"},
 	{RULE("\"action\": \"SCMP_ACT_ALLOW\", \"names\": []"),
 	 AT ".syscalls[0].names: no system call is named"											},
@@ -68,16 +68,16 @@ static const struct {
 	{RULE("\"action\": \"SCMP_ACT_KILL\", \"errnoRet\": 5, \"names\": [\"mmap\"]"),
 	 AT ".syscalls[0].errnoRet: SCMP_ACT_KILL takes none"										    },
 	{RULE("\"action\": \"SCMP_ACT_NOTIFY\", \"names\": [\"mmap\", \"write\"]"),
-	 AT ".syscalls[0].names[1]: SCMP_ACT_NOTIFY: the start itself would wait"								 },
+	 AT ".syscalls[0].names[1]: SCMP_ACT_NOTIFY: the start itself would wait"                                                                },
 	{RULE("\"action\": \"SCMP_ACT_NOTIFY\", \"names\": [\"mmap\"]"),
 	 AT ".listenerPath: is missing: SCMP_ACT_NOTIFY needs it"										},
 	{ARG("{\"index\": 6, \"op\": \"SCMP_CMP_EQ\"}"),
 	 AT ".syscalls[0].args[0].index: not a number in 0..5"										   },
-	{ARG("{\"index\": 0, \"value\": 1}"),						    AT ".syscalls[0].args[0].op: is missing"	      },
+	{ARG("{\"index\": 0, \"value\": 1}"),						    AT ".syscalls[0].args[0].op: is missing"        },
 	{ARG("{\"index\": 0, \"op\": \"SCMP_CMP_IN\"}"),
 	 AT ".syscalls[0].args[0].op: 'SCMP_CMP_IN' is no comparison"									    },
 	{ARG("{\"index\": 0, \"op\": \"SCMP_CMP_EQ\", \"value\": -1}"),
-	 AT ".syscalls[0].args[0].value: not a number in 0..18446744073709551615"								 },
+	 AT ".syscalls[0].args[0].value: not a number in 0..18446744073709551615"                                                                },
 	{ARG("{\"index\": 0, \"op\": \"SCMP_CMP_EQ\", \"value\": 18446744073709551616}"),
 	 "config.json:1: too big integer"													},
 };
@@ -97,16 +97,16 @@ static const struct {
 	const char *action;
 	uint32_t verdict;
 } actions[] = {
-	{"\"SCMP_ACT_KILL\"",		      SECCOMP_RET_KILL_THREAD  },
-	{"\"SCMP_ACT_KILL_THREAD\"",	     SECCOMP_RET_KILL_THREAD  },
-	{"\"SCMP_ACT_KILL_PROCESS\"",	      SECCOMP_RET_KILL_PROCESS },
-	{"\"SCMP_ACT_TRAP\"",		      SECCOMP_RET_TRAP	      },
-	{"\"SCMP_ACT_ERRNO\"",		       FAILS(EPERM)		   },
-	{"\"SCMP_ACT_ERRNO\", \"errnoRet\": 38", FAILS(ENOSYS)	      },
-	{"\"SCMP_ACT_ERRNO\", \"errnoRet\": 0",	FAILS(0)			},
-	{"\"SCMP_ACT_TRACE\"",		       SECCOMP_RET_TRACE | EPERM},
-	{"\"SCMP_ACT_TRACE\", \"errnoRet\": 7",	SECCOMP_RET_TRACE | 7    },
-	{"\"SCMP_ACT_LOG\"",		     SECCOMP_RET_LOG	    },
+	{"\"SCMP_ACT_KILL\"",                    SECCOMP_RET_KILL_THREAD  },
+	{"\"SCMP_ACT_KILL_THREAD\"",             SECCOMP_RET_KILL_THREAD  },
+	{"\"SCMP_ACT_KILL_PROCESS\"",            SECCOMP_RET_KILL_PROCESS },
+	{"\"SCMP_ACT_TRAP\"",                    SECCOMP_RET_TRAP         },
+	{"\"SCMP_ACT_ERRNO\"",                   FAILS(EPERM)             },
+	{"\"SCMP_ACT_ERRNO\", \"errnoRet\": 38", FAILS(ENOSYS)            },
+	{"\"SCMP_ACT_ERRNO\", \"errnoRet\": 0",  FAILS(0)                 },
+	{"\"SCMP_ACT_TRACE\"",                   SECCOMP_RET_TRACE | EPERM},
+	{"\"SCMP_ACT_TRACE\", \"errnoRet\": 7",  SECCOMP_RET_TRACE | 7    },
+	{"\"SCMP_ACT_LOG\"",                     SECCOMP_RET_LOG          },
 };
 
 START_TEST(actions_are_the_kernels)
@@ -240,21 +240,21 @@ static const struct {
 	uint64_t caps;
 	bool is_allowed;
 } conditions[] = {
-	{DOCKER("\"includes\": {}, \"excludes\": {}"),			       0,		  true },
-	{DOCKER("\"includes\": {\"caps\": [\"CAP_SYS_ADMIN\"]}"),		  0,	     false},
-	{DOCKER("\"includes\": {\"caps\": [\"CAP_SYS_ADMIN\"]}"),		  ADMIN,	 true },
-	{DOCKER("\"includes\": {\"caps\": [\"CAP_SYS_ADMIN\", \"CAP_BPF\"]}"), ADMIN,	      false},
+	{DOCKER("\"includes\": {}, \"excludes\": {}"),                         0,           true },
+	{DOCKER("\"includes\": {\"caps\": [\"CAP_SYS_ADMIN\"]}"),              0,           false},
+	{DOCKER("\"includes\": {\"caps\": [\"CAP_SYS_ADMIN\"]}"),              ADMIN,       true },
+	{DOCKER("\"includes\": {\"caps\": [\"CAP_SYS_ADMIN\", \"CAP_BPF\"]}"), ADMIN,       false},
 	{DOCKER("\"includes\": {\"caps\": [\"CAP_SYS_ADMIN\", \"CAP_BPF\"]}"), ADMIN | BPF, true },
-	{DOCKER("\"includes\": {\"caps\": [\"CAP_OF_TOMORROW\"]}"),	    UINT64_MAX,	false},
-	{DOCKER("\"excludes\": {\"caps\": [\"CAP_SYS_ADMIN\", \"CAP_BPF\"]}"), BPF,	    false},
-	{DOCKER("\"excludes\": {\"caps\": [\"CAP_SYS_ADMIN\"]}"),		  BPF,	       true },
-	{DOCKER("\"includes\": {\"arches\": [\"arm64\"]}"),		    0,	       false},
-	{DOCKER("\"includes\": {\"arches\": [\"arm64\", \"amd64\"]}"),	       0,		  true },
-	{DOCKER("\"excludes\": {\"arches\": [\"amd64\"]}"),		    0,	       false},
-	{DOCKER("\"includes\": {\"minKernel\": \"4.8\"}"),			   0,	      true },
-	{DOCKER("\"includes\": {\"minKernel\": \"6.1\"}"),			   0,	      true },
-	{DOCKER("\"includes\": {\"minKernel\": \"6.2\"}"),			   0,	      false},
-	{DOCKER("\"excludes\": {\"minKernel\": \"5.10\"}"),		    0,	       false},
+	{DOCKER("\"includes\": {\"caps\": [\"CAP_OF_TOMORROW\"]}"),            UINT64_MAX,  false},
+	{DOCKER("\"excludes\": {\"caps\": [\"CAP_SYS_ADMIN\", \"CAP_BPF\"]}"), BPF,         false},
+	{DOCKER("\"excludes\": {\"caps\": [\"CAP_SYS_ADMIN\"]}"),              BPF,         true },
+	{DOCKER("\"includes\": {\"arches\": [\"arm64\"]}"),                    0,           false},
+	{DOCKER("\"includes\": {\"arches\": [\"arm64\", \"amd64\"]}"),         0,           true },
+	{DOCKER("\"excludes\": {\"arches\": [\"amd64\"]}"),                    0,           false},
+	{DOCKER("\"includes\": {\"minKernel\": \"4.8\"}"),                     0,           true },
+	{DOCKER("\"includes\": {\"minKernel\": \"6.1\"}"),                     0,           true },
+	{DOCKER("\"includes\": {\"minKernel\": \"6.2\"}"),                     0,           false},
+	{DOCKER("\"excludes\": {\"minKernel\": \"5.10\"}"),                    0,           false},
 };
 
 START_TEST(rules_of_docker_depend_on_the_container)

@@ -75,13 +75,13 @@ static const struct {
 	const char *text, *says;
 } refused[] = {
 	{"",											 "state.json:"			   },
-	{"[]",										       "not an object"			      },
-	{"{}",										       "state.json: version: is missing"	},
-	{"{\"version\":2}",									  "version: not a number in 1..1"	   },
-	{"{\"version\":1,\"id\":\"../x\"," STRINGS "\"pid\":7}",					 "container ID '../x'"		      },
+	{"[]",										       "not an object"                         },
+	{"{}",										       "state.json: version: is missing"       },
+	{"{\"version\":2}",									  "version: not a number in 1..1"         },
+	{"{\"version\":1,\"id\":\"../x\"," STRINGS "\"pid\":7}",                                     "container ID '../x'"                   },
 	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"pid\":-1}",
 	 "pid: not a number in 0..2147483647"												},
-	{"{\"version\":1,\"id\":\"x\",\"pid\":1}",						   "ociVersion: is missing"		   },
+	{"{\"version\":1,\"id\":\"x\",\"pid\":1}",						   "ociVersion: is missing"                },
 	{"{\"version\":1,\"id\":\"x\"," STRINGS
 	 "\"cgroupDepth\":1,\"cgroupPaths\":{\"core\":\"c\"}}",			     "cgroupPaths.core: not an absolute path"},
 	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"cgroupDepth\":1,\"cgroupPaths\":{\"x\":\"/c\"}}",
@@ -90,7 +90,7 @@ static const struct {
 	 "annotations: 'a' is not a string"												  },
 	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"cgroupPaths\":{\"core\":\"/c\"}}",
 	 "cgroupDepth: is missing"													   },
-	{"{\"version\":1,\"version\":1}",							    "duplicate"			     },
+	{"{\"version\":1,\"version\":1}",							    "duplicate"                             },
 };
 
 START_TEST(state_that_is_broken_is_refused_by_name)
@@ -108,16 +108,16 @@ static const struct {
 	const char *id;
 	bool is_fine;
 } ids[] = {
-	{"a",	      true },
-	       {"A_b+c-d.9", true },
-	    {".a",	   true },
-	    {"",		 false},
-	    {".",	  false},
-	{"..",	       false},
-	       {"a/b",       false},
-	    {"a b",	    false},
-	    {"a\n",	    false},
-	    {"\xc3\xa4",	 false},
+	{"a",         true },
+        {"A_b+c-d.9", true },
+        {".a",        true },
+        {"",          false},
+        {".",         false},
+	{"..",        false},
+        {"a/b",       false},
+        {"a b",       false},
+        {"a\n",       false},
+        {"\xc3\xa4",  false},
 };
 
 START_TEST(ids_are_names_and_nothing_else)
@@ -145,23 +145,23 @@ static const struct {
 	const char *text;
 	int number; /* 0: unknown */
 } names[] = {
-	{"TERM",	 SIGTERM},
+	{"TERM",       SIGTERM},
 	{"SIGTERM",    SIGTERM},
 	{"sigkill",    SIGKILL},
-	{"9",	      SIGKILL},
-	{"64",	       64	 },
-	{"POLL",	 SIGIO  },
-	{"RTMIN",	  34	    },
-	{"SIGRTMIN+1", 35	 },
+	{"9",          SIGKILL},
+	{"64",         64     },
+	{"POLL",       SIGIO  },
+	{"RTMIN",      34     },
+	{"SIGRTMIN+1", 35     },
 	{"RTMAX-1",    63     },
-	{"0",	      0      },
-	{"65",	       0	},
-	{"-9",	       0	},
-	{"",	     0      },
-	{"SIG",	0	 },
-	{"TERM ",	  0	   },
-	{"RTMIN-1",    0	     },
-	{"RTMAX+1",    0	     },
+	{"0",          0      },
+	{"65",         0      },
+	{"-9",         0      },
+	{"",           0      },
+	{"SIG",        0      },
+	{"TERM ",      0      },
+	{"RTMIN-1",    0      },
+	{"RTMAX+1",    0      },
 	{"RTMIN+31",   0      },
 };
 

@@ -171,8 +171,8 @@ static const struct {
 } foreign_rows[] = {
 	{"ledger.db",    "PRAGMA user_version=99; PRAGMA application_id=1920230476", ENOTSUP,
 	 "ledger.db has version 99"										       },
-	{"ledger.db",    "PRAGMA application_id=7",					 EUCLEAN, "belongs to another program"},
-	{"functions.db", "CREATE TABLE t (a); PRAGMA user_version=1",		      EUCLEAN,
+	{"ledger.db",    "PRAGMA application_id=7",                                  EUCLEAN, "belongs to another program"},
+	{"functions.db", "CREATE TABLE t (a); PRAGMA user_version=1",                EUCLEAN,
 	 "belongs to another program"										     },
 };
 

@@ -21,11 +21,11 @@
 	{                                                                                          \
 		.name = n, .text = t, .mode = S_IFLNK | 0777                                       \
 	}
-#define HANDLER	  "def handler(event, context): return event\n"
-#define A16(s)	  s s s s s s s s s s s s s s s s
+#define HANDLER   "def handler(event, context): return event\n"
+#define A16(s)    s s s s s s s s s s s s s s s s
 #define NAME_256  A16("0123456789abcdef")
 #define PATH_1025 A16("d/" A16("abc") "0123456789abcd/") "f"
-#define DEEP_65	  A16("a/b/c/d/") "e"
+#define DEEP_65   A16("a/b/c/d/") "e"
 
 static char dir[64];
 static int root;
@@ -192,7 +192,7 @@ START_TEST(hostile_entry_is_refused_by_name_and_leaves_nothing)
 {
 	struct zip_entry entries[3] = {
 		{.name = "app.py", .text = HANDLER}
-	   };
+        };
 	struct err e = ERR_INIT;
 
 	memcpy(entries + 1, refusals[_i].entries, sizeof(refusals[_i].entries));
