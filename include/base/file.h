@@ -52,7 +52,7 @@ int file_pread(int fd, char *out, size_t size);
 /* Write text in one write(2) to an existing file: the way of /proc and cgroup files. */
 int file_write(int dirfd, const char *path, const char *text, struct err *e);
 
-/* Write n bytes to path by a temporary file, fsync and rename: all or nothing. */
+/* Write n bytes to path by a new temporary file, fsync and rename: all or nothing, wherever path leads. */
 int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t mode,
 		 struct err *e);
 

@@ -169,6 +169,20 @@ int file_in_memory(const char *name, const void *data, size_t n, int *ret_fd, st
 	return r;
 }
 
+/*
+ * The directory may be everybody's (/tmp), the name can be guessed: what is there already is another's file, link or
+ * pipe, or that of a killed predecessor. It is never written to.
+ */
+static int open_new(int dirfd, const char *path, mode_t mode)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dirfd, path, flags, mode);
+
+	if (fd < 0 && errno == EEXIST && unlinkat(dirfd, path, 0) == 0)
+		fd = openat(dirfd, path, flags, mode);
+	return fd;
+}
+
 int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t mode,
 		 struct err *e)
 {
@@ -179,7 +193,7 @@ int file_replace(int dirfd, const char *path, const void *data, size_t n, mode_t
 
 	if (len < 0 || (size_t)len >= sizeof(tmp))
 		return err_set(e, ENAMETOOLONG, "replace: path of %zu bytes", strlen(path));
-	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	fd = open_new(dirfd, tmp, mode);
 	if (fd < 0)
 		return err_errno(e, "create '%s'", tmp);
 	r = file_write_all(fd, data, n, e);
