@@ -61,6 +61,13 @@ int cg_root_make(struct cg_host *host, const char *name, cg_set set, struct cg *
 /* The leaf of its root into which this process moves on v2. */
 #define CG_OWN_LEAF "daemon"
 
+/*
+ * Visit the directory `name` of parent and all groups below it, children first, as (parent, name). Missing is
+ * success; -ENOENT if a group on the way went away with the walk in it. What visit returns below 0 ends it.
+ */
+typedef int cg_visit_fn(int parent, const char *name, void *arg, struct err *e);
+int cg_walk(int parent, const char *name, cg_visit_fn *visit, void *arg, struct err *e);
+
 /* Remove the directory `name` of parent and all groups below it, children first. Missing is success. */
 int cg_tree_remove(int parent, const char *name, struct err *e);
 

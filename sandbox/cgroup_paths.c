@@ -108,9 +108,7 @@ static int end_processes(const char *path, struct err *e)
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	core.dir[CG_CORE] = fd;
-	r = cg_kill(&core, e);
-	if (r == 0)
-		r = cg_wait_empty(&core, clk_now_us() + END_TIMEOUT_US, e);
+	r = cg_end(&core, clk_now_us() + END_TIMEOUT_US, e);
 	return r == -ENODEV || r == -ENOENT ? 0 : r;
 }
 

@@ -189,9 +189,7 @@ static int sweep_once(const struct cg *own, const char *name, struct err *e)
 		if (cg_owns_dir(own, h))
 			r = cg_tree_collect(own->dir[h], name, fd, e);
 	if (r == 0)
-		r = cg_kill(&core, e);
-	if (r == 0)
-		r = cg_wait_empty(&core, clk_now_us() + SWEEP_TIMEOUT_US, e);
+		r = cg_end(&core, clk_now_us() + SWEEP_TIMEOUT_US, e);
 	for (int h = CG_CORE; h < CG_HIERARCHIES && r == 0; h++)
 		if (cg_owns_dir(own, h))
 			r = cg_tree_remove(own->dir[h], name, e);

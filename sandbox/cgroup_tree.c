@@ -1,42 +1,20 @@
 /* A group and all that is below it, whoever made it. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clk.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/str.h"
+#include "base/mem.h"
 #include "sandbox/cgroup_host.h"
 
-#define DEPTH_MAX 64
-
-/* What walk() does with the directory `name` in parent; arg is its own argument. */
-typedef int visit_fn(int parent, const char *name, void *arg, struct err *e);
-
-/* Children first. A directory that went away meanwhile is fine. */
-static int walk(int parent, const char *name, int depth, visit_fn *visit, void *arg, struct err *e)
-{
-	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *d;
-	int r = 0;
-
-	if (!dir) {
-		r = errno == ENOENT ? 0 : err_errno(e, "open '%s'", name);
-		fd_close(&fd);
-		return r;
-	}
-	if (depth > DEPTH_MAX)
-		r = err_set(e, ELOOP, "groups nested deeper than %d", DEPTH_MAX);
-	while (r == 0 && (d = readdir(dir)))
-		if (d->d_type == DT_DIR && !str_is(d->d_name, ".") && !str_is(d->d_name, ".."))
-			r = walk(dirfd(dir), d->d_name, depth + 1, visit, arg, e);
-	(void)closedir(dir);
-	return r < 0 ? r : visit(parent, name, arg, e);
-}
+#define GRACE_US	 (50 * CLK_US_PER_MS) /* for what cgroup.kill reaches */
+#define FREEZE_US	 (2 * CLK_US_PER_SEC)
+#define PROCESSES_ROUNDS 5
 
 static int remove_group(int parent, const char *name, void *arg, struct err *e)
 {
@@ -48,7 +26,7 @@ static int remove_group(int parent, const char *name, void *arg, struct err *e)
 
 int cg_tree_remove(int parent, const char *name, struct err *e)
 {
-	return walk(parent, name, 0, remove_group, NULL, e);
+	return cg_walk(parent, name, remove_group, NULL, e);
 }
 
 /* ---- processes ---- */
@@ -71,7 +49,7 @@ static int each_process(int parent, const char *name, int (*use)(void *arg, int 
 		return r;
 	}
 	while (r == 0 && fscanf(procs, "%d", &pid) == 1)
-		r = use(arg, pid, e);
+		r = pid > 0 ? use(arg, pid, e) : 0; /* 0: of a pid namespace that we do not see */
 	(void)fclose(procs);
 	return r;
 }
@@ -100,7 +78,7 @@ static int move_all(int parent, const char *name, void *arg, struct err *e)
  */
 int cg_tree_collect(int parent, const char *name, int core, struct err *e)
 {
-	return walk(parent, name, 0, move_all, &core, e);
+	return cg_walk(parent, name, move_all, &core, e);
 }
 
 struct pids {
@@ -135,8 +113,13 @@ static int note_all(int parent, const char *name, void *arg, struct err *e)
 int cg_processes(const struct cg *cg, pid_t **ret, size_t *ret_n, struct err *e)
 {
 	struct pids p = {NULL, 0, 0};
-	int r = walk(cg->dir[CG_CORE], ".", 0, note_all, &p, e);
+	int r = -ENOENT;
 
+	/* -ENOENT: a group went away while the walk was in it. */
+	for (int i = 0; r == -ENOENT && i < PROCESSES_ROUNDS; i++) {
+		p.n = 0;
+		r = cg_walk(cg->dir[CG_CORE], ".", note_all, &p, e);
+	}
 	if (r < 0) {
 		free(p.list);
 		return r;
@@ -144,4 +127,44 @@ int cg_processes(const struct cg *cg, pid_t **ret, size_t *ret_n, struct err *e)
 	*ret = p.list;
 	*ret_n = p.n;
 	return 0;
+}
+
+/* ---- ending ---- */
+
+/*
+ * By number, and that is safe: what is left now did not end by cgroup.kill, and being frozen does nothing by itself.
+ * Frozen or not in time, the signal is sent.
+ */
+static int kill_each(const struct cg *cg, struct err *e)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	struct err late = ERR_INIT;
+	size_t n = 0;
+	int r = cg_freeze(cg, true, e);
+
+	if (r == 0)
+		(void)cg_wait_frozen(cg, clk_now_us() + FREEZE_US, &late);
+	if (r == 0)
+		r = cg_processes(cg, &pids, &n, e);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (kill(pids[i], SIGKILL) < 0 && errno != ESRCH)
+			r = err_errno(e, "kill process %d", (int)pids[i]);
+	return r;
+}
+
+int cg_end(const struct cg *cg, uint64_t deadline_us, struct err *e)
+{
+	struct err late = ERR_INIT;
+	int r = cg_kill(cg, e);
+
+	if (r < 0)
+		return r;
+	r = cg_wait_empty(cg, clk_now_us() + GRACE_US, e);
+	if (r != -ETIMEDOUT)
+		return r;
+	r = kill_each(cg, e);
+	if (r == 0)
+		r = cg_wait_empty(cg, deadline_us, e);
+	(void)cg_freeze(cg, false, &late); /* whatever happened */
+	return r;
 }

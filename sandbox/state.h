@@ -116,7 +116,7 @@ int state_status(const struct state *s, enum state_status *ret, struct err *e);
 enum state_outcome { STATE_E_GONE = 1, STATE_E_LEFTOVER };
 int state_pidfd(const struct state *s, int *ret_fd, struct err *e);
 
-/* Field 22 of /proc/PID/stat; STATE_E_GONE if there is no such process or it is a zombie. */
+/* Field 22 of /proc/PID/stat; STATE_E_GONE if there is no such process or it is a zombie, with no thread that runs. */
 int state_pid_start(pid_t pid, uint64_t *ret, struct err *e);
 
 /* The IDs below root, sorted, NULL-terminated; free with state_list_free(). No root: an empty list. */

@@ -13,11 +13,21 @@
 #include "base/fd.h"
 #include "base/file.h"
 
-#define STAT_FIELD_START 22 /* of /proc/PID/stat; the name is 2, the state 3 */
+/* Of /proc/PID/stat; the name is 2, the state 3. */
+#define STAT_FIELD_THREADS 20
+#define STAT_FIELD_START   22
+
+/* Field n of what begins with the end of field 2; NULL if there are not so many. */
+static char *field(char *at, int n)
+{
+	for (int i = 2; at && i < n; i++)
+		at = strchr(at + 1, ' ');
+	return at ? at + 1 : NULL;
+}
 
 int state_pid_start(pid_t pid, uint64_t *ret, struct err *e)
 {
-	char path[48], text[1024], *at, *end;
+	char path[48], text[1024], *threads, *start, *end, *at;
 	struct err reason = ERR_INIT;
 	int r;
 
@@ -31,13 +41,14 @@ int state_pid_start(pid_t pid, uint64_t *ret, struct err *e)
 	}
 	/* The name may hold blanks and parentheses; what follows the last one is numbers. */
 	at = strrchr(text, ')');
-	if (at && (at[2] == 'Z' || at[2] == 'X'))
-		return STATE_E_GONE;
-	for (int field = 2; at && field < STAT_FIELD_START; field++)
-		at = strchr(at + 1, ' ');
-	if (!at)
+	threads = field(at, STAT_FIELD_THREADS);
+	start = field(at, STAT_FIELD_START);
+	if (!start)
 		return err_set(e, EPROTO, "'%s' is not understood", path);
-	*ret = strtoull(at + 1, &end, 10);
+	/* One whose first thread has exited looks like a zombie, and runs on. */
+	if (at[2] == 'X' || (at[2] == 'Z' && strtoull(threads, NULL, 10) <= 1))
+		return STATE_E_GONE;
+	*ret = strtoull(start, &end, 10);
 	return *end == ' ' ? 0 : err_set(e, EPROTO, "'%s' is not understood", path);
 }
 

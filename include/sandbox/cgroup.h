@@ -274,8 +274,18 @@ int cg_is_frozen(const struct cg *cg, bool *ret, struct err *e);
 #define CG_PROCESSES_MAX (1u << 20)
 int cg_processes(const struct cg *cg, pid_t **ret, size_t *ret_n, struct err *e);
 
-/* SIGKILL to everything in the group and below, forks in flight included. */
+/*
+ * SIGKILL to everything in the group and below, forks in flight included. But (Linux 6.18) not to a process whose
+ * first thread has exited while others run: the signal goes to that thread, and is lost. Enough where pid 1 of the
+ * processes' pid namespace is among them and ours; else cg_end().
+ */
 int cg_kill(const struct cg *cg, struct err *e);
+
+/*
+ * Kill them and wait until all have ended, those that cgroup.kill does not reach too. -ETIMEDOUT at the deadline.
+ * The group is left thawed.
+ */
+int cg_end(const struct cg *cg, uint64_t deadline_us, struct err *e);
 
 /*
  * Wait until no process is in the group or below (zombies do not count) or until all of them are

@@ -13,6 +13,7 @@
 #include "sandbox/state.h"
 
 #define FREEZE_TIMEOUT_US (2 * CLK_US_PER_SEC)
+#define END_TIMEOUT_US	  (10 * CLK_US_PER_SEC)
 
 const struct opt kill_opts[] = {
 	{"all",	'a', OPT_FLAG,  offsetof(struct cli, to_all), NULL, "to all processes in it"},
@@ -56,7 +57,7 @@ static int signal_all(const struct cg *group, int number, struct err *e)
 	int r;
 
 	if (number == SIGKILL)
-		return cg_kill(group, e);
+		return cg_end(group, clk_now_us() + END_TIMEOUT_US, e);
 	r = cg_is_frozen(group, &was_frozen, e);
 	if (r == 0)
 		r = cg_freeze(group, true, e);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clk.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -22,7 +23,8 @@
 #include "sandbox/console.h"
 
 /* All containers' groups are in it, unless their config says where. */
-#define GROUP_OF_ALL "sandbox"
+#define GROUP_OF_ALL   "sandbox"
+#define END_TIMEOUT_US (10 * CLK_US_PER_SEC)
 
 void ctr_close(struct ctr *c)
 {
@@ -372,7 +374,7 @@ int ctr_kill(struct ctr *c, struct err *e)
 		return 0;
 	r = cg_paths_open(c->state.paths, &c->group, e);
 	if (r == 0)
-		r = cg_kill(&c->group, e);
+		r = cg_end(&c->group, clk_now_us() + END_TIMEOUT_US, e);
 	cg_close(&c->group);
 	return r == -ENOENT ? 0 : r;
 }
