@@ -284,7 +284,7 @@ def namespaces_of_the_host_are_kept(p):
 
 @test
 def ids_are_mapped_in_a_user_namespace(p):
-    name = p.start(options=["--cgroupns=private", "--uidmap", "0:100000:5000", "--gidmap", "0:200000:5000"])
+    name = p.start(options=["--uidmap", "0:100000:5000", "--gidmap", "0:200000:5000"])
     with open(f"/proc/{p.state(name)['Pid']}/status", encoding="ascii") as f:
         assert "Uid:\t100000\t100000\t100000\t100000" in f.read()
     return p("exec", name, "sh", "-c", "id; cat /proc/self/uid_map; ls -l /bin/busybox; touch /srv/x && echo w").stdout
