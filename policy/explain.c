@@ -9,19 +9,21 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+/* clang-format off */
 static const struct {
 	uint32_t action;
 	const char *text;
 	bool has_data;
 } verdicts[] = {
 	{SECCOMP_RET_KILL_PROCESS, "kill",        false},
-        {SECCOMP_RET_KILL_THREAD,  "kill-thread", false},
+	{SECCOMP_RET_KILL_THREAD,  "kill-thread", false},
 	{SECCOMP_RET_TRAP,         "trap",        false},
-        {SECCOMP_RET_USER_NOTIF,   "notify",      false},
+	{SECCOMP_RET_USER_NOTIF,   "notify",      false},
 	{SECCOMP_RET_TRACE,        "trace",       true },
-        {SECCOMP_RET_LOG,          "log",         false},
+	{SECCOMP_RET_LOG,          "log",         false},
 	{SECCOMP_RET_ALLOW,        "allow",       false},
 };
+/* clang-format on */
 
 const char *pol_verdict_text(uint32_t verdict, char out[VERDICT_TEXT_MAX])
 {

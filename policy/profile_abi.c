@@ -10,34 +10,36 @@
 #endif
 
 /* Every name of runtime-spec 1.3.0 and Docker; those of other machines can never call on this one. */
+/* clang-format off */
 static const struct {
 	const char *name;
 	int abi;
 } abis[] = {
 	{"SCMP_ARCH_X86_64",      PROF_X86_64},
-        {"SCMP_ARCH_X32",         PROF_X32   },
+	{"SCMP_ARCH_X32",         PROF_X32   },
 	{"SCMP_ARCH_X86",         PROF_X86   },
-        {"SCMP_ARCH_ARM",         PROF_ABIS  },
+	{"SCMP_ARCH_ARM",         PROF_ABIS  },
 	{"SCMP_ARCH_AARCH64",     PROF_ABIS  },
-        {"SCMP_ARCH_MIPS",        PROF_ABIS  },
+	{"SCMP_ARCH_MIPS",        PROF_ABIS  },
 	{"SCMP_ARCH_MIPS64",      PROF_ABIS  },
-        {"SCMP_ARCH_MIPS64N32",   PROF_ABIS  },
+	{"SCMP_ARCH_MIPS64N32",   PROF_ABIS  },
 	{"SCMP_ARCH_MIPSEL",      PROF_ABIS  },
-        {"SCMP_ARCH_MIPSEL64",    PROF_ABIS  },
+	{"SCMP_ARCH_MIPSEL64",    PROF_ABIS  },
 	{"SCMP_ARCH_MIPSEL64N32", PROF_ABIS  },
-        {"SCMP_ARCH_PPC",         PROF_ABIS  },
+	{"SCMP_ARCH_PPC",         PROF_ABIS  },
 	{"SCMP_ARCH_PPC64",       PROF_ABIS  },
-        {"SCMP_ARCH_PPC64LE",     PROF_ABIS  },
+	{"SCMP_ARCH_PPC64LE",     PROF_ABIS  },
 	{"SCMP_ARCH_S390",        PROF_ABIS  },
-        {"SCMP_ARCH_S390X",       PROF_ABIS  },
+	{"SCMP_ARCH_S390X",       PROF_ABIS  },
 	{"SCMP_ARCH_PARISC",      PROF_ABIS  },
-        {"SCMP_ARCH_PARISC64",    PROF_ABIS  },
+	{"SCMP_ARCH_PARISC64",    PROF_ABIS  },
 	{"SCMP_ARCH_RISCV64",     PROF_ABIS  },
-        {"SCMP_ARCH_LOONGARCH64", PROF_ABIS  },
+	{"SCMP_ARCH_LOONGARCH64", PROF_ABIS  },
 	{"SCMP_ARCH_M68K",        PROF_ABIS  },
-        {"SCMP_ARCH_SH",          PROF_ABIS  },
+	{"SCMP_ARCH_SH",          PROF_ABIS  },
 	{"SCMP_ARCH_SHEB",        PROF_ABIS  },
 };
+/* clang-format on */
 
 const char *pol_profile_arch_word(size_t i)
 {

@@ -138,19 +138,21 @@ static int open_front(struct main *m, struct err *e)
 	return front_open(&m->core, CORE_FD_UNIX, CORE_FD_TCP, &m->core.front, e);
 }
 
+/* clang-format off */
 static const struct {
 	const char *name;
 	int (*run)(struct main *, struct err *);
 } steps[] = {
 	{"basics",   open_basics  },
-        {"launcher", open_link    },
+	{"launcher", open_link    },
 	{"confine",  confine      }, /* before the first thread: it holds for the calling one and its children */
 	{"store",    open_store   },
-        {"logs",     open_logs    },
+	{"logs",     open_logs    },
 	{"pool",     open_pool    },
-        {"packages", open_packages},
+	{"packages", open_packages},
 	{"front",    open_front   },
 };
+/* clang-format on */
 
 /* ---- drain ---- */
 

@@ -236,19 +236,21 @@ static int compile_policies(struct host *h, struct err *e)
 /*
  * The mount namespace comes first: a directory opened before belongs to another one and takes no mount.
  */
+/* clang-format off */
 static const struct {
 	const char *name;
 	int (*run)(struct host *, struct err *);
 } steps[] = {
 	{"mount namespace", own_mounts      },
-        {"directories",     open_dirs       },
-        {"lock",            take_lock       },
+	{"directories",     open_dirs       },
+	{"lock",            take_lock       },
 	{"policies",        compile_policies},
-        {"cgroups",         open_groups     },
-        {"devices",         prepare_dev     },
+	{"cgroups",         open_groups     },
+	{"devices",         prepare_dev     },
 	{"null device",     open_null       },
-        {"images",          mount_images    },
+	{"images",          mount_images    },
 };
+/* clang-format on */
 
 int host_open(struct host *h, const struct config *cfg, struct err *e)
 {

@@ -89,13 +89,15 @@ static int apply(struct config *cfg, int option, char *arg, struct err *e)
 	}
 }
 
+/* clang-format off */
 static const struct {
 	const char *name;
 	int (*run)(void);
 } roles[] = {
 	{"core",   core_main  },
-        {"unpack", unpack_main}
+	{"unpack", unpack_main},
 };
+/* clang-format on */
 
 static int run_role(const char *name)
 {

@@ -130,29 +130,28 @@ static void put_images(const struct launch_hello *hello, struct buf *out)
 #define AT(field) offsetof(struct metrics, field)
 
 /* Everything that is one number. */
+/* clang-format off */
 static const struct {
 	const char *name, *type, *help;
 	size_t offset; /* of a uint64_t */
 } singles[] = {
-	{"queue_length",              "gauge",   "Invocations that wait.",                     AT(queue_length)      },
-	{"starts_failed_total",       "counter", "Instances that could not be made.",          AT(starts_failed)     },
-	{"instances_broken_total",    "counter", "Instances ended for breaking the protocol.",
-	 AT(instances_broken)											},
-	{"functions",                 "gauge",   "Functions deployed.",                        AT(functions)         },
-	{"connections",               "gauge",   "Open connections.",                          AT(connections)       },
-	{"connections_total",         "counter", "Connections accepted.",                      AT(connections_total) },
-	{"connections_refused_total", "counter", "Too many, or of a stranger.",
-	 AT(connections_refused)										     },
-	{"http_malformed_total",      "counter", "Requests that are not HTTP.",                AT(requests_malformed)},
-	{"http_timed_out_total",      "counter", "Requests that came too slowly.",
-	 AT(requests_timed_out)										      },
-	{"ledger_queued",             "gauge",   "Records not durable yet.",                   AT(store.queued)      },
-	{"ledger_written_total",      "counter", "Records durable.",                           AT(store.written)     },
-	{"ledger_lost_total",         "counter", "Records lost.",                              AT(store.refused)     },
-	{"ledger_commits_total",      "counter", "Commits.",                                   AT(store.commits)     },
-	{"ledger_failures_total",     "counter", "Commits that failed.",                       AT(store.failures)    },
-	{"log_lines_dropped_total",   "counter", "Lines of logs lost.",                        AT(logs_dropped)      },
+	{"queue_length",              "gauge",   "Invocations that wait.",                     AT(queue_length)       },
+	{"starts_failed_total",       "counter", "Instances that could not be made.",          AT(starts_failed)      },
+	{"instances_broken_total",    "counter", "Instances ended for breaking the protocol.", AT(instances_broken)   },
+	{"functions",                 "gauge",   "Functions deployed.",                        AT(functions)          },
+	{"connections",               "gauge",   "Open connections.",                          AT(connections)        },
+	{"connections_total",         "counter", "Connections accepted.",                      AT(connections_total)  },
+	{"connections_refused_total", "counter", "Too many, or of a stranger.",                AT(connections_refused)},
+	{"http_malformed_total",      "counter", "Requests that are not HTTP.",                AT(requests_malformed) },
+	{"http_timed_out_total",      "counter", "Requests that came too slowly.",             AT(requests_timed_out) },
+	{"ledger_queued",             "gauge",   "Records not durable yet.",                   AT(store.queued)       },
+	{"ledger_written_total",      "counter", "Records durable.",                           AT(store.written)      },
+	{"ledger_lost_total",         "counter", "Records lost.",                              AT(store.refused)      },
+	{"ledger_commits_total",      "counter", "Commits.",                                   AT(store.commits)      },
+	{"ledger_failures_total",     "counter", "Commits that failed.",                       AT(store.failures)     },
+	{"log_lines_dropped_total",   "counter", "Lines of logs lost.",                        AT(logs_dropped)       },
 };
+/* clang-format on */
 
 void metrics_write(const struct metrics *m, struct buf *out)
 {

@@ -73,20 +73,22 @@ static const struct {
 	[STORE_LEDGER] = {"ledger.db",    0x7274644c, ledger_rows,    ARRAY_SIZE(ledger_rows)},
 };
 
+/* clang-format off */
 static const struct {
 	int sqlite; /* primary result code */
 	int code;   /* errno */
 } codes[] = {
 	{SQLITE_FULL,      ENOSPC   },
-        {SQLITE_IOERR,     EIO      },
-        {SQLITE_CORRUPT,   EUCLEAN  },
+	{SQLITE_IOERR,     EIO      },
+	{SQLITE_CORRUPT,   EUCLEAN  },
 	{SQLITE_NOTADB,    EUCLEAN  },
-        {SQLITE_NOMEM,     ENOMEM   },
-        {SQLITE_BUSY,      EBUSY    },
+	{SQLITE_NOMEM,     ENOMEM   },
+	{SQLITE_BUSY,      EBUSY    },
 	{SQLITE_READONLY,  EROFS    },
-        {SQLITE_CANTOPEN,  EACCES   },
-        {SQLITE_INTERRUPT, ECANCELED},
+	{SQLITE_CANTOPEN,  EACCES   },
+	{SQLITE_INTERRUPT, ECANCELED},
 };
+/* clang-format on */
 
 int schema_error(sqlite3 *db, enum store_file file, const char *what, struct err *e)
 {

@@ -136,6 +136,7 @@ static int note_symlink(struct unpacker *u, const struct unpack_name *name,
 	return 0;
 }
 
+/* clang-format off */
 static const struct kind {
 	mode_t type;
 	int (*make)(struct unpacker *, const struct unpack_name *, struct archive_entry *,
@@ -143,13 +144,14 @@ static const struct kind {
 	const char *refused;
 } kinds[] = {
 	{AE_IFREG,  make_file,      NULL                },
-        {AE_IFDIR,  make_directory, NULL                },
+	{AE_IFDIR,  make_directory, NULL                },
 	{AE_IFLNK,  note_symlink,   NULL                },
-        {AE_IFCHR,  NULL,           "a character device"},
+	{AE_IFCHR,  NULL,           "a character device"},
 	{AE_IFBLK,  NULL,           "a block device"    },
-        {AE_IFIFO,  NULL,           "a fifo"            },
+	{AE_IFIFO,  NULL,           "a fifo"            },
 	{AE_IFSOCK, NULL,           "a socket"          },
 };
+/* clang-format on */
 
 /* libarchive knows six ways of packing; old tools and Python's own zipimport know these two. */
 static bool is_known_method(struct archive *a)

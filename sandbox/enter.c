@@ -21,13 +21,15 @@
 #include "sandbox/sys.h"
 
 /* The forker enters these before it clones and comes back after; pid is only for its children. */
+/* clang-format off */
 static const struct {
 	int flag;
 	const char *path;
 } borrowed[] = {
 	{CLONE_NEWPID, "/proc/self/ns/pid"},
-        {CLONE_NEWNET, "/proc/self/ns/net"}
+	{CLONE_NEWNET, "/proc/self/ns/net"},
 };
+/* clang-format on */
 
 static int clone_there(const struct sbx_place *place, struct sbx_proc *ret, struct err *e)
 {

@@ -36,22 +36,26 @@ void sbx_plan_free(struct sbx_plan *p)
  * What an instance sees beside its image and code. No /sys. The order is the order of mounting: a target
  * must exist in what is mounted above it.
  */
+/* clang-format off */
 static const struct sbx_mount function_mounts[] = {
-	{.kind = SBX_MOUNT_FS,
-	 .target = "/proc",
-	 .type = "proc",
-	 .source = "proc",
-	 .data = "subset=pid,hidepid=invisible",
-	 .attr_set = NO_SUID_DEV | MOUNT_ATTR_NOEXEC},
-	{.kind = SBX_MOUNT_BIND, /* source: dev_root */
-	 .target = "/dev",
-	 .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC                   },
-	{.kind = SBX_MOUNT_SCRATCH,
-	 .target = "/dev/shm",
-	 .mode = 01777,
-	 .attr_set = NO_SUID_DEV | MOUNT_ATTR_NOEXEC},
-	{.kind = SBX_MOUNT_SCRATCH,					   .target = "/tmp",                   .mode = 01777, .attr_set = NO_SUID_DEV                                                                                 },
+	{
+		.kind = SBX_MOUNT_FS, .target = "/proc", .type = "proc", .source = "proc",
+		.data = "subset=pid,hidepid=invisible", .attr_set = NO_SUID_DEV | MOUNT_ATTR_NOEXEC,
+	},
+	{
+		.kind = SBX_MOUNT_BIND, .target = "/dev", /* source: dev_root */
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+	},
+	{
+		.kind = SBX_MOUNT_SCRATCH, .target = "/dev/shm", .mode = 01777,
+		.attr_set = NO_SUID_DEV | MOUNT_ATTR_NOEXEC,
+	},
+	{
+		.kind = SBX_MOUNT_SCRATCH, .target = "/tmp", .mode = 01777,
+		.attr_set = NO_SUID_DEV,
+	},
 };
+/* clang-format on */
 
 /*
  * Lambda's limits: 1024 descriptors, no core files; the rest is the cgroup's.
@@ -60,14 +64,16 @@ static const struct sbx_mount function_mounts[] = {
  * would read what a tenant made. A limit of 1 ends that too; it is how the kernel stops such a program from
  * dumping into itself.
  */
+/* clang-format off */
 static const struct sbx_rlimit function_rlimits[] = {
 	{RLIMIT_NOFILE,   1024,  1024 },
-        {RLIMIT_CORE,     1,     1    },
-        {RLIMIT_MEMLOCK,  65536, 65536},
+	{RLIMIT_CORE,     1,     1    },
+	{RLIMIT_MEMLOCK,  65536, 65536},
 	{RLIMIT_MSGQUEUE, 0,     0    },
-        {RLIMIT_RTPRIO,   0,     0    },
-        {RLIMIT_NICE,     0,     0    },
+	{RLIMIT_RTPRIO,   0,     0    },
+	{RLIMIT_NICE,     0,     0    },
 };
+/* clang-format on */
 
 void sbx_drop_for_function(const struct pol_program *filter, struct sbx_drop *d)
 {

@@ -19,16 +19,18 @@
 #define SYSCTLS_MAX     256
 #define NET_DEVICES_MAX 64
 
+/* clang-format off */
 static const struct oci_word kinds[] = {
 	{"cgroup",  CLONE_NEWCGROUP},
-        {"ipc",     CLONE_NEWIPC   },
-        {"mount",   CLONE_NEWNS    },
+	{"ipc",     CLONE_NEWIPC   },
+	{"mount",   CLONE_NEWNS    },
 	{"network", CLONE_NEWNET   },
-        {"pid",     CLONE_NEWPID   },
-        {"time",    CLONE_NEWTIME  },
+	{"pid",     CLONE_NEWPID   },
+	{"time",    CLONE_NEWTIME  },
 	{"user",    CLONE_NEWUSER  },
-        {"uts",     CLONE_NEWUTS   },
+	{"uts",     CLONE_NEWUTS   },
 };
+/* clang-format on */
 
 /* ---- namespaces ---- */
 
@@ -151,23 +153,25 @@ static int each_member(struct oci *o, const struct node *n,
 /* ---- sysctl ---- */
 
 /* The kernel's own keeps no list of what belongs to a namespace; this is runc's. '/' at the end: all below. */
+/* clang-format off */
 static const struct {
 	const char *file;
 	uint64_t flag;
 	const char *kind;
 } sysctl_files[] = {
-	{"net/",		   CLONE_NEWNET, "network"},
-        {"fs/mqueue/",             CLONE_NEWIPC, "ipc"    },
+	{"net/",                   CLONE_NEWNET, "network"},
+	{"fs/mqueue/",             CLONE_NEWIPC, "ipc"    },
 	{"kernel/msgmax",          CLONE_NEWIPC, "ipc"    },
-        {"kernel/msgmnb",          CLONE_NEWIPC, "ipc"    },
+	{"kernel/msgmnb",          CLONE_NEWIPC, "ipc"    },
 	{"kernel/msgmni",          CLONE_NEWIPC, "ipc"    },
-        {"kernel/sem",             CLONE_NEWIPC, "ipc"    },
+	{"kernel/sem",             CLONE_NEWIPC, "ipc"    },
 	{"kernel/shmall",          CLONE_NEWIPC, "ipc"    },
-        {"kernel/shmmax",          CLONE_NEWIPC, "ipc"    },
+	{"kernel/shmmax",          CLONE_NEWIPC, "ipc"    },
 	{"kernel/shmmni",          CLONE_NEWIPC, "ipc"    },
-        {"kernel/shm_rmid_forced", CLONE_NEWIPC, "ipc"    },
+	{"kernel/shm_rmid_forced", CLONE_NEWIPC, "ipc"    },
 	{"kernel/domainname",      CLONE_NEWUTS, "uts"    },
 };
+/* clang-format on */
 
 /* "net.ipv4.conf.eth0/1.mtu" and "net/ipv4/conf/eth0.1/mtu" are one: the first separator says which way. */
 static bool sysctl_file(const char *name, char out[SBX_SYSCTL_BYTES])

@@ -22,14 +22,16 @@
 #define NICE_MAX     19
 #define IO_CLASS_BIT 13
 
+/* clang-format off */
 static const struct oci_word policies[] = {
 	{"SCHED_OTHER",    SCHED_NORMAL  },
-        {"SCHED_FIFO",     SCHED_FIFO    },
+	{"SCHED_FIFO",     SCHED_FIFO    },
 	{"SCHED_RR",       SCHED_RR      },
-        {"SCHED_BATCH",    SCHED_BATCH   },
+	{"SCHED_BATCH",    SCHED_BATCH   },
 	{"SCHED_IDLE",     SCHED_IDLE    },
-        {"SCHED_DEADLINE", SCHED_DEADLINE},
+	{"SCHED_DEADLINE", SCHED_DEADLINE},
 };
+/* clang-format on */
 
 static const struct oci_word scheduler_flags[] = {
 	{"SCHED_FLAG_RESET_ON_FORK",  SCHED_FLAG_RESET_ON_FORK },

@@ -20,17 +20,19 @@
 #define CODE_TARGET "/var/task"
 #define FD_INIT     (GUEST_FD_CONTROL + 1) /* pidfd of the sandbox's pid 1, until it is joined */
 
+/* clang-format off */
 static const struct {
 	int spawn; /* index in fds */
 	int place;
 	int flags;
 } places[] = {
 	{SPAWN_FD_LOG,     GUEST_FD_OUT,     0        },
-        {SPAWN_FD_LOG,     GUEST_FD_ERR,     0        },
+	{SPAWN_FD_LOG,     GUEST_FD_ERR,     0        },
 	{SPAWN_FD_DATA,    GUEST_FD_DATA,    O_CLOEXEC},
-        {SPAWN_FD_CONTROL, GUEST_FD_CONTROL, O_CLOEXEC},
+	{SPAWN_FD_CONTROL, GUEST_FD_CONTROL, O_CLOEXEC},
 	{SPAWN_FD_INIT,    FD_INIT,          O_CLOEXEC},
 };
+/* clang-format on */
 
 static int place_fds(const int *fds, struct err *e)
 {

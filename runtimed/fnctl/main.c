@@ -10,26 +10,25 @@
 
 enum { EXIT_USAGE = 2 };
 
+/* clang-format off */
 static const struct command {
 	const char *name, *args, *help;
 	const struct opt *opts;
 	command_fn *run;
 } commands[] = {
-	{"deploy",				       "NAME --code PATH --handler M.F [...]", "make a function, or replace its code",
-	 deploy_opts, cmd_deploy},
-	{"update",        "NAME [...]", "change code or settings, only what is given", update_opts,
-	 cmd_update},
-	{"invoke",				    "NAME [--data TEXT|@FILE|-]", "call it and print its reply", invoke_opts,
-	 cmd_invoke},
-	{"list",				       "", "all functions", no_opts, cmd_list},
-	{"show", "NAME", "one function, all of it", name_opts, cmd_show},
-	{"logs",				     "NAME [-f] [-n N]", "what it logged", logs_opts, cmd_logs},
-	{"usage",				       "NAME [--since 24h]", "what it used and what that costs", usage_opts, cmd_usage},
-	{"delete",                 "NAME", "remove it", name_opts, cmd_delete},
-	{"export",				     "NAME DIR", "write it as an OCI bundle", export_opts, cmd_export},
-	{"image",					 "list", "the root file systems there are", name_opts, cmd_images},
-	{0			      },
+	{"deploy", "NAME --code PATH --handler M.F [...]", "make a function, or replace its code",        deploy_opts, cmd_deploy},
+	{"update", "NAME [...]",                           "change code or settings, only what is given", update_opts, cmd_update},
+	{"invoke", "NAME [--data TEXT|@FILE|-]",           "call it and print its reply",                 invoke_opts, cmd_invoke},
+	{"list",   "",                                     "all functions",                               no_opts,     cmd_list  },
+	{"show",   "NAME",                                 "one function, all of it",                     name_opts,   cmd_show  },
+	{"logs",   "NAME [-f] [-n N]",                     "what it logged",                              logs_opts,   cmd_logs  },
+	{"usage",  "NAME [--since 24h]",                   "what it used and what that costs",            usage_opts,  cmd_usage },
+	{"delete", "NAME",                                 "remove it",                                   name_opts,   cmd_delete},
+	{"export", "NAME DIR",                             "write it as an OCI bundle",                   export_opts, cmd_export},
+	{"image",  "list",                                 "the root file systems there are",             name_opts,   cmd_images},
+	{0},
 };
+/* clang-format on */
 
 /* Taken by every command. */
 static const struct opt common_opts[] = {

@@ -46,15 +46,17 @@ static const char function[] =
 	"complete -F _sandbox sandbox\n";
 
 /* A value, or a positional word, by its name in the tables: how compgen completes it. */
+/* clang-format off */
 static const struct {
 	const char *name, *how;
 } values[] = {
 	{"DIR",    "-d"     },
-        {"FILE",   "-f"     },
-        {"SOCKET", "-f"     },
-        {"ID",     "ids"    },
-        {"SHELL",  "-W bash"},
+	{"FILE",   "-f"     },
+	{"SOCKET", "-f"     },
+	{"ID",     "ids"    },
+	{"SHELL",  "-W bash"},
 };
+/* clang-format on */
 
 static void print_how(const char *value, FILE *out)
 {

@@ -174,18 +174,20 @@ static int do_stay(const char *path)
 		(void)pause();
 }
 
+/* clang-format off */
 static const struct {
 	const char *name;
 	int (*run)(const char *path);
 } commands[] = {
 	{"cat",    do_cat   },
-        {"ls",     do_ls    },
-        {"write",  do_write },
-        {"fill",   do_fill  },
+	{"ls",     do_ls    },
+	{"write",  do_write },
+	{"fill",   do_fill  },
 	{"net",    do_net   },
-        {"orphan", do_orphan},
-        {"stay",   do_stay  },
+	{"orphan", do_orphan},
+	{"stay",   do_stay  },
 };
+/* clang-format on */
 
 static int drop(void)
 {

@@ -95,16 +95,18 @@ START_TEST(limits_of_a_reused_group_are_those_asked_for_last)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	struct cg_limits limits;
 	const char *says;
 } refused[] = {
 	{{.swap_off = true, .swap_bytes = 1, .memory_bytes = CGT_MIB}, "swap_bytes"  },
-	{{.cpu_weight = 10001},					"cpu_weight"  },
-	{{.cpu_quota_us = 500},					"cpu_quota_us"},
-	{{.cpu_period_us = 10000000},                                  "cpu_"        },
-	{{.pids_max = UINT64_MAX - 1},                                 "pids_max"    },
+	{{.cpu_weight = 10001},        "cpu_weight"  },
+	{{.cpu_quota_us = 500},        "cpu_quota_us"},
+	{{.cpu_period_us = 10000000},  "cpu_"        },
+	{{.pids_max = UINT64_MAX - 1}, "pids_max"    },
 };
+/* clang-format on */
 
 START_TEST(limit_that_cannot_be_is_an_error_naming_it)
 {

@@ -367,25 +367,27 @@ END_TEST
  * Rules, and whether 1:3 (null), 1:5 (zero), 1:11 (kmsg) may be opened to read and to write. Each set of rules is tried
  * as it is and as a BPF program.
  */
+/* clang-format off */
 static const struct {
 	struct cg_device rules[8];
 	size_t n;
 	const char *opened; /* per device: r and w, or - */
 } rule_sets[] = {
-	{{C(0, 0, 0, 0)},					     0, "-- -- --"},
-	{{EVERYTHING(true)},					  1, "rw rw rw"},
-	{{EVERYTHING(false), C(1, 3, RWM, true)},                     2, "rw -- --"},
-	{{C(1, 3, R, true)},					  1, "r- -- --"},
-	{{C(1, 3, R, true), C(1, 3, W, true)},                        2, "rw -- --"},
-	{{C(1, 3, RWM, true), C(1, 3, W, false)},                     2, "r- -- --"},
-	{{C(1, ANY, RWM, true)},				      1, "rw rw rw"},
-	{{C(1, ANY, RWM, true), C(1, 11, RWM, false)},                2, "rw rw --"},
-	{{C(1, 11, RWM, false), C(1, ANY, RWM, true)},                2, "rw rw rw"},
-	{{C(1, 3, RWM, true), EVERYTHING(false), C(1, 5, R, true)},   3, "-- r- --"},
-	{{EVERYTHING(true), C(1, 11, RWM, false)},                    2, "rw rw --"},
+	{{C(0, 0, 0, 0)},                              0, "-- -- --"},
+	{{EVERYTHING(true)},                           1, "rw rw rw"},
+	{{EVERYTHING(false), C(1, 3, RWM, true)},      2, "rw -- --"},
+	{{C(1, 3, R, true)},                           1, "r- -- --"},
+	{{C(1, 3, R, true), C(1, 3, W, true)},         2, "rw -- --"},
+	{{C(1, 3, RWM, true), C(1, 3, W, false)},      2, "r- -- --"},
+	{{C(1, ANY, RWM, true)},                       1, "rw rw rw"},
+	{{C(1, ANY, RWM, true), C(1, 11, RWM, false)}, 2, "rw rw --"},
+	{{C(1, 11, RWM, false), C(1, ANY, RWM, true)}, 2, "rw rw rw"},
+	{{C(1, 3, RWM, true), EVERYTHING(false), C(1, 5, R, true)}, 3, "-- r- --"},
+	{{EVERYTHING(true), C(1, 11, RWM, false)},     2, "rw rw --"},
 	{{EVERYTHING(true), C(1, ANY, W, false), C(1, 5, RWM, true)}, 3, "r- rw r-"},
-	{{C(5, ANY, RWM, true), C(1, 5, M, true)},                    2, "-- -- --"},
+	{{C(5, ANY, RWM, true), C(1, 5, M, true)},     2, "-- -- --"},
 };
+/* clang-format on */
 
 static char nodes[64]; /* a directory with nodes */
 
@@ -461,6 +463,7 @@ START_TEST(new_rules_replace_the_old_program)
 END_TEST
 
 /* GHSA-g54h-m393-cpwq: a config without rules is not one that allows everything. */
+/* clang-format off */
 static const struct {
 	const char *name;
 	mode_t type;
@@ -468,17 +471,18 @@ static const struct {
 	bool is_allowed;
 } attacks[] = {
 	{"null",    S_IFCHR, 1,   3,   true },
-        {"urandom", S_IFCHR, 1,   9,   true },
+	{"urandom", S_IFCHR, 1,   9,   true },
 	{"mem",     S_IFCHR, 1,   1,   false},
-        {"kmsg",    S_IFCHR, 1,   11,  false},
+	{"kmsg",    S_IFCHR, 1,   11,  false},
 	{"console", S_IFCHR, 5,   1,   false},
-        {"fuse",    S_IFCHR, 10,  229, false},
+	{"fuse",    S_IFCHR, 10,  229, false},
 	{"kvm",     S_IFCHR, 10,  232, false},
-        {"tun",     S_IFCHR, 10,  200, false},
+	{"tun",     S_IFCHR, 10,  200, false},
 	{"sda",     S_IFBLK, 8,   0,   false},
-        {"vda",     S_IFBLK, 254, 0,   false},
+	{"vda",     S_IFBLK, 254, 0,   false},
 	{"loop",    S_IFBLK, 7,   0,   false},
 };
+/* clang-format on */
 
 /* 0: opened; 1: refused by the controller (EPERM); 2: no node; 3: something else. */
 static int mknod_and_open(void *arg)

@@ -74,15 +74,17 @@ START_TEST(ids_are_a_range_of_the_instance)
 END_TEST
 
 /* All mounts there are: where, of which kind, and what their options must begin with. */
+/* clang-format off */
 static const struct {
 	const char *at, *type, *options;
 } mounts[] = {
 	{"/",        "overlay", "rw,nosuid,nodev,"       },
-        {"/proc",    "proc",    "rw,nosuid,nodev,noexec,"},
+	{"/proc",    "proc",    "rw,nosuid,nodev,noexec,"},
 	{"/dev",     "tmpfs",   "ro,nosuid,noexec,"      },
-        {"/dev/shm", "tmpfs",   "rw,nosuid,nodev,noexec,"},
+	{"/dev/shm", "tmpfs",   "rw,nosuid,nodev,noexec,"},
 	{"/tmp",     "tmpfs",   "rw,nosuid,nodev,"       },
 };
+/* clang-format on */
 
 START_TEST(mounts_are_those_of_the_plan_and_tell_nothing_of_the_host)
 {

@@ -19,39 +19,42 @@
 
 #define F "/2015-03-31/functions"
 
+/* clang-format off */
 static const struct {
 	const char *method, *path;
 	int outcome;
 	const char *pattern, *name;
 } paths[] = {
-	{"GET",   F,								      0,                  F,			 ""      },
-	{"GET",   F "/",								  0,                  F,                         ""      },
-	{"GET",   "//2015-03-31/functions/",					      0,                  F,                         ""      },
-	{"POST",  F "/hello/invocations",						 0,                  F "/{f}/invocations",      "hello" },
-	{"POST",  F "/hello/invocations/",						0,                  F "/{f}/invocations",      "hello" },
-	{"POST",  F "/hello%3A%24LATEST/invocations",                                     0,                  F "/{f}/invocations",      "hello" },
-	{"GET",   F "/arn%3Aaws%3Alambda%3Ar%3A1%3Afunction%3Ahello",                     0,                  F "/{f}",                  "hello" },
-	{"GET",   F "/1:function:hello:$LATEST",                                          0,                  F "/{f}",                  "hello" },
-	{"GET",   "/v1/functions/a-b_C1/usage",                                           0,                  "/v1/functions/{f}/usage", "a-b_C1"},
-	{"GET",   "/healthz",							     0,                  "/healthz",                ""      },
-	{"PATCH", F,								      ROUTE_E_METHOD,     NULL,                      NULL    },
-	{"GET",   F "/hello/invocations",						 ROUTE_E_METHOD,     NULL,                      NULL    },
-	{"GET",   "/",								    ROUTE_E_NOT_FOUND,  NULL,                      NULL    },
-	{"GET",   F "x",								  ROUTE_E_NOT_FOUND,  NULL,                      NULL    },
-	{"GET",   F "/hello/nothing",						     ROUTE_E_NOT_FOUND,  NULL,                      NULL    },
-	{"GET",   F "/hello/configuration/more",                                          ROUTE_E_NOT_FOUND,  NULL,                      NULL    },
-	{"GET",   F "//",								 ROUTE_E_NOT_FOUND,  NULL,                      NULL    },
-	{"GET",   F "/..",								ROUTE_E_BAD_NAME,   NULL,                      NULL    },
-	{"GET",   F "/a%2Fb",							     ROUTE_E_BAD_NAME,   NULL,                      NULL    },
-	{"GET",   F "/a%00b",							     ROUTE_E_BAD_NAME,   NULL,                      NULL    },
-	{"GET",   F "/a%zz",							      ROUTE_E_BAD_NAME,   NULL,                      NULL    },
-	{"GET",   F "/a%4",							       ROUTE_E_BAD_NAME,   NULL,                      NULL    },
-	{"GET",   F "/arn:aws:lambda:r:1:layer:l",                                        ROUTE_E_BAD_NAME,   NULL,                      NULL    },
-	{"GET",   F "/hello:7",							   ROUTE_E_NO_VERSION, NULL,                      NULL    },
-	{"GET",   F "/hello:prod",							ROUTE_E_NO_VERSION, NULL,                      NULL    },
-	{"GET",   F "/aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggggg",
-	 ROUTE_E_BAD_NAME,										    NULL,                      NULL    },
+	{"GET",   F,                                  0,                  F,                         ""      },
+	{"GET",   F "/",                              0,                  F,                         ""      },
+	{"GET",   "//2015-03-31/functions/",          0,                  F,                         ""      },
+	{"POST",  F "/hello/invocations",             0,                  F "/{f}/invocations",      "hello" },
+	{"POST",  F "/hello/invocations/",            0,                  F "/{f}/invocations",      "hello" },
+	{"POST",  F "/hello%3A%24LATEST/invocations", 0,                  F "/{f}/invocations",      "hello" },
+	{"GET",   F "/arn%3Aaws%3Alambda%3Ar%3A1%3Afunction%3Ahello", 0,                  F "/{f}",
+	 "hello"},
+	{"GET",   F "/1:function:hello:$LATEST",      0,                  F "/{f}",                  "hello" },
+	{"GET",   "/v1/functions/a-b_C1/usage",       0,                  "/v1/functions/{f}/usage", "a-b_C1"},
+	{"GET",   "/healthz",                         0,                  "/healthz",                ""      },
+	{"PATCH", F,                                  ROUTE_E_METHOD,     NULL,                      NULL    },
+	{"GET",   F "/hello/invocations",             ROUTE_E_METHOD,     NULL,                      NULL    },
+	{"GET",   "/",                                ROUTE_E_NOT_FOUND,  NULL,                      NULL    },
+	{"GET",   F "x",                              ROUTE_E_NOT_FOUND,  NULL,                      NULL    },
+	{"GET",   F "/hello/nothing",                 ROUTE_E_NOT_FOUND,  NULL,                      NULL    },
+	{"GET",   F "/hello/configuration/more",      ROUTE_E_NOT_FOUND,  NULL,                      NULL    },
+	{"GET",   F "//",                             ROUTE_E_NOT_FOUND,  NULL,                      NULL    },
+	{"GET",   F "/..",                            ROUTE_E_BAD_NAME,   NULL,                      NULL    },
+	{"GET",   F "/a%2Fb",                         ROUTE_E_BAD_NAME,   NULL,                      NULL    },
+	{"GET",   F "/a%00b",                         ROUTE_E_BAD_NAME,   NULL,                      NULL    },
+	{"GET",   F "/a%zz",                          ROUTE_E_BAD_NAME,   NULL,                      NULL    },
+	{"GET",   F "/a%4",                           ROUTE_E_BAD_NAME,   NULL,                      NULL    },
+	{"GET",   F "/arn:aws:lambda:r:1:layer:l",    ROUTE_E_BAD_NAME,   NULL,                      NULL    },
+	{"GET",   F "/hello:7",                       ROUTE_E_NO_VERSION, NULL,                      NULL    },
+	{"GET",   F "/hello:prod",                    ROUTE_E_NO_VERSION, NULL,                      NULL    },
+	{"GET",   F "/aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggggg", ROUTE_E_BAD_NAME,   NULL,
+	 NULL},
 };
+/* clang-format on */
 
 START_TEST(path_leads_to_its_handler)
 {

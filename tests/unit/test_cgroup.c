@@ -98,22 +98,33 @@ START_TEST(own_group_is_found)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *mounts, *own, *controllers;
 	const char *says; /* part of the message */
 } bad[] = {
-	{V1_MOUNTS,				     "5:memory:/\n3:cpu:/\n9:pids:/\n",       "",           "this kernel has no cgroup v2"        },
-	{V1_MOUNTS,				     "5:memory:/\n3:cpu:/\n9:pids:/\n0::/\n", "",           "mount -t cgroup2"                    },
-	{UNIFIED_MOUNT,				 "0::/../other\n",                        "",           "no cgroup2 mount shows our own group"},
+	{V1_MOUNTS,                                     "5:memory:/\n3:cpu:/\n9:pids:/\n",       "",
+	 "this kernel has no cgroup v2"},
+	{V1_MOUNTS,                                     "5:memory:/\n3:cpu:/\n9:pids:/\n0::/\n", "",
+	 "mount -t cgroup2"},
+	{UNIFIED_MOUNT,                                 "0::/../other\n",                        "",
+	 "no cgroup2 mount shows our own group"},
 	{"29 23 0:26 /box /mnt rw - cgroup2 none rw\n", "0::/boxer\n",                           "",
-	 "no cgroup2 mount shows"														    },
-	{"",					    "",				      "",           "no cgroup2 mount"                    },
-	{"garbage\n29 23 0:26 / - cgroup2\n - \n",      ":\n0\n",                                "",           "no cgroup2 mount"                    },
-	{UNIFIED_MOUNT,				 "0::/app\n",                             "io cpuset",  "no controller for memory cpu pids"   },
-	{UNIFIED_MOUNT,				 "0::/app\n",                             "",           "memory cpu pids"                     },
-	{UNIFIED_MOUNT,				 "0::/app\n",                             "cpu memory", "no controller for pids: neither"     },
-	{UNIFIED_MOUNT V1_MOUNTS,                       "5:memory:/\n9:pids:/\n0::/\n",          "hugetlb",    "controller for cpu:"                 },
+	 "no cgroup2 mount shows"},
+	{"",                                            "",                                      "",
+	 "no cgroup2 mount"},
+	{"garbage\n29 23 0:26 / - cgroup2\n - \n",      ":\n0\n",                                "",
+	 "no cgroup2 mount"},
+	{UNIFIED_MOUNT,                                 "0::/app\n",                             "io cpuset",
+	 "no controller for memory cpu pids"},
+	{UNIFIED_MOUNT,                                 "0::/app\n",                             "",
+	 "memory cpu pids"},
+	{UNIFIED_MOUNT,                                 "0::/app\n",                             "cpu memory",
+	 "no controller for pids: neither"},
+	{UNIFIED_MOUNT V1_MOUNTS,                       "5:memory:/\n9:pids:/\n0::/\n",          "hugetlb",
+	 "controller for cpu:"},
 };
+/* clang-format on */
 
 START_TEST(unusable_host_is_refused_naming_what_is_missing)
 {
@@ -181,24 +192,26 @@ static const char cpu_stat[] = "usage_usec 2345678\nuser_usec 2000000\nsystem_us
 static const char memory_events[] = "low 0\nhigh 0\nmax 17\noom 2\noom_kill 1\noom_group_kill 0\n";
 static const char oom_control[] = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
 
+/* clang-format off */
 static const struct {
 	const char *text, *key;
 	bool found;
 	uint64_t value;
 } values[] = {
-	{cpu_stat,		     "usage_usec",     true,  2345678   },
-	{cpu_stat,		     "throttled_usec", true,  1900000   },
-	{cpu_stat,		     "throttled_time", false, 0         },
-	{cpu_stat,		     "usec",           false, 0         },
+	{cpu_stat,                     "usage_usec",     true,  2345678   },
+	{cpu_stat,                     "throttled_usec", true,  1900000   },
+	{cpu_stat,                     "throttled_time", false, 0         },
+	{cpu_stat,                     "usec",           false, 0         },
 	{memory_events,                "oom",            true,  2         },
 	{memory_events,                "oom_kill",       true,  1         },
 	{oom_control,                  "oom_kill",       true,  3         }, /* not oom_kill_disable */
 	{"populated 1\nfrozen 0",      "frozen",         true,  0         },
 	{"big 18446744073709551615\n", "big",            true,  UINT64_MAX},
 	{"bad x\nbad 7\n",             "bad",            false, 0         },
-	{"",			   "any",            false, 0         },
-	{"any",			"any",            false, 0         },
+	{"",                           "any",            false, 0         },
+	{"any",                        "any",            false, 0         },
 };
+/* clang-format on */
 
 START_TEST(value_of_a_key_is_the_whole_word)
 {

@@ -84,14 +84,16 @@ START_TEST(words_that_may_be_missing_are_last)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *manager;
 	int says;
 } managers[] = {
 	{"cgroupfs", 0 },
-        {"systemd",  -1},
-        {"disabled", -1}
+	{"systemd",  -1},
+	{"disabled", -1},
 };
+/* clang-format on */
 
 START_TEST(other_makers_of_groups_are_refused)
 {

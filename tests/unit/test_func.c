@@ -25,29 +25,31 @@ static struct func *make(const char *name)
 	return f;
 }
 
+/* clang-format off */
 static const struct {
 	const char *handler;
 	bool is_valid;
 } handlers[] = {
 	{"app.handler", true },
-        {"a/b.f",       true },
-        {"a.b.f",       true },
-        {"_a._b1",      true },
+	{"a/b.f",       true },
+	{"a.b.f",       true },
+	{"_a._b1",      true },
 	{"app",         false},
-        {"",            false},
-        {".",           false},
-        {".f",          false},
+	{"",            false},
+	{".",           false},
+	{".f",          false},
 	{"app.",        false},
-        {"a..f",        false},
-        {"a.b/c",       false},
-        {"../a.f",      false},
+	{"a..f",        false},
+	{"a.b/c",       false},
+	{"../a.f",      false},
 	{"/a.f",        false},
-        {"1a.f",        false},
-        {"a.1f",        false},
-        {"a-b.f",       false},
+	{"1a.f",        false},
+	{"a.1f",        false},
+	{"a-b.f",       false},
 	{"a b.f",       false},
-        {"\xc3\xa4.f",  false},
+	{"\xc3\xa4.f",  false},
 };
+/* clang-format on */
 
 START_TEST(handler_is_module_and_function)
 {

@@ -11,20 +11,22 @@
 
 #define INPUT_MAX (1 << 20)
 
+/* clang-format off */
 static const struct {
 	const char *name;
 	int (*run)(const uint8_t *data, size_t size);
 } targets[] = {
 	{"oci",     fuzz_oci    },
-        {"mounts",  fuzz_mounts },
-        {"policy",  fuzz_policy },
+	{"mounts",  fuzz_mounts },
+	{"policy",  fuzz_policy },
 	{"http",    fuzz_http   },
-        {"request", fuzz_request},
-        {"seccomp", fuzz_seccomp},
+	{"request", fuzz_request},
+	{"seccomp", fuzz_seccomp},
 	{"state",   fuzz_state  },
-        {"unpack",  fuzz_unpack },
-        {"user",    fuzz_user   },
+	{"unpack",  fuzz_unpack },
+	{"user",    fuzz_user   },
 };
+/* clang-format on */
 
 /* The input has its own allocation, of its own size: a sanitizer sees one byte too many. */
 static void replay(int (*run)(const uint8_t *, size_t), const char *path)

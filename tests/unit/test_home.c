@@ -14,26 +14,28 @@
 
 #define USER "app:x:1000:1000:App,,,:/home/app:/bin/sh"
 
+/* clang-format off */
 static const struct {
 	const char *line, *home; /* of uid 1000; NULL: it is not his */
 } lines[] = {
-	{USER,					       "/home/app"},
-	{"app:x:1000:1000::/home/app",                       "/home/app"},
-	{"app:x:1000:1000::/:",                              "/"        },
-	{"app:x:1001:1000::/home/app:",                      NULL       },
-	{"app:x:01000:1000::/home/app:",                     NULL       },
-	{"app:x: 1000:1000::/home/app:",                     NULL       },
-	{"app:x:4294968296:1000::/home/app:",                NULL       },
+	{USER,                                "/home/app"},
+	{"app:x:1000:1000::/home/app",        "/home/app"},
+	{"app:x:1000:1000::/:",               "/"        },
+	{"app:x:1001:1000::/home/app:",       NULL       },
+	{"app:x:01000:1000::/home/app:",      NULL       },
+	{"app:x: 1000:1000::/home/app:",      NULL       },
+	{"app:x:4294968296:1000::/home/app:", NULL       },
 	{"app:x:1000000000000000000000000:1000::/home/app:", NULL       },
-	{"app:x::1000::/home/app:",                          NULL       },
-	{"app:x:1000:1000::home/app:",                       NULL       },
-	{"app:x:1000:1000:::",			       NULL       },
-	{"app:x:1000:1000:",				 NULL       },
-	{"app:x:1000",				       NULL       },
-	{"1000",					     NULL       },
-	{"",						 NULL       },
-	{":::::",					    NULL       },
+	{"app:x::1000::/home/app:",           NULL       },
+	{"app:x:1000:1000::home/app:",        NULL       },
+	{"app:x:1000:1000:::",                NULL       },
+	{"app:x:1000:1000:",                  NULL       },
+	{"app:x:1000",                        NULL       },
+	{"1000",                              NULL       },
+	{"",                                  NULL       },
+	{":::::",                             NULL       },
 };
+/* clang-format on */
 
 START_TEST(line_is_this_users_or_not)
 {

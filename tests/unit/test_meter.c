@@ -6,22 +6,24 @@
 #include "base/mem.h"
 #include "runtimed/meter.h"
 
+/* clang-format off */
 static const struct {
 	uint64_t us, granularity_ms, ms;
 } billed_rows[] = {
-	{0,          1,          1		    }, /* a handler that ran costs at least one granule */
-	{1,          1,          1		    },
-	{1000,       1,          1		    },
-	{1001,       1,          2		    },
+	{0,          1,          1                    }, /* a handler that ran costs at least one granule */
+	{1,          1,          1                    },
+	{1000,       1,          1                    },
+	{1001,       1,          2                    },
 	{15740,      1,          16                   }, /* the example of Lambda's manual */
 	{0,          100,        100                  },
 	{100000,     100,        100                  },
 	{100001,     100,        200                  },
 	{1760000,    1,          1760                 },
-	{5000,       0,          5		    },
+	{5000,       0,          5                    },
 	{UINT64_MAX, 1,          UINT64_MAX / 1000 + 1},
 	{UINT64_MAX, UINT64_MAX, UINT64_MAX           },
 };
+/* clang-format on */
 
 START_TEST(billed_time_is_rounded_up_to_granules)
 {
@@ -30,21 +32,23 @@ START_TEST(billed_time_is_rounded_up_to_granules)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	enum outcome outcome;
 	bool is_cold, bill_init;
 	uint64_t ms;
 } bill_rows[] = {
 	{OUTCOME_OK,         false, false, 3},
-        {OUTCOME_OK,         true,  false, 3},
+	{OUTCOME_OK,         true,  false, 3},
 	{OUTCOME_OK,         true,  true,  9},
-        {OUTCOME_OK,         false, true,  3},
+	{OUTCOME_OK,         false, true,  3},
 	{OUTCOME_TIMEOUT,    true,  true,  9},
-        {OUTCOME_INIT_ERROR, true,  false, 0},
+	{OUTCOME_INIT_ERROR, true,  false, 0},
 	{OUTCOME_INIT_ERROR, true,  true,  6},
-        {OUTCOME_THROTTLED,  false, true,  0},
+	{OUTCOME_THROTTLED,  false, true,  0},
 	{OUTCOME_THROTTLED,  false, false, 0},
 };
+/* clang-format on */
 
 START_TEST(what_is_billed_follows_from_the_outcome)
 {
@@ -104,17 +108,19 @@ END_TEST
 
 static const struct price lambda = {.nano_per_gb_s = 16667, .nano_per_request = 200};
 
+/* clang-format off */
 static const struct {
 	uint64_t mb_ms, n, nano;
 } cost_rows[] = {
 	{0,          0,       0        },
-        {1024000,    0,       16667    },
+	{1024000,    0,       16667    },
 	{1024000,    1,       16867    },
-        {256 * 1760, 0,       7333     }, /* 0.44 GB·s: 7333.48 */
+	{256 * 1760, 0,       7333     }, /* 0.44 GB·s: 7333.48 */
 	{31,         0,       1        }, /* 0.5046 rounds up, 0.488 does not */
 	{30,         0,       0        },
-        {128,        1000000, 200000002},
+	{128,        1000000, 200000002},
 };
+/* clang-format on */
 
 START_TEST(money_is_rounded_once)
 {

@@ -21,48 +21,43 @@ static struct sbx_plan *plan_of(const char *members)
 #define BIND  "\"type\": \"bind\", \"source\": \"/s\", "
 #define TMPFS "\"type\": \"tmpfs\", "
 
+/* clang-format off */
 static const struct {
 	const char *mount; /* members beside destination */
 	struct sbx_mount is;
 } combinations[] = {
-	{BIND "\"options\": []",						 {.rpropagation = MS_PRIVATE}},
+	{BIND "\"options\": []",
+	 {.rpropagation = MS_PRIVATE}},
 	{BIND "\"options\": [\"ro\", \"nosuid\", \"rw\"]",
-	 {.attr_set = MOUNT_ATTR_NOSUID,
-	  .attr_clr = MOUNT_ATTR_RDONLY,
-	  .rpropagation = MS_PRIVATE}									},
+	 {.attr_set = MOUNT_ATTR_NOSUID, .attr_clr = MOUNT_ATTR_RDONLY, .rpropagation = MS_PRIVATE}},
 	{BIND "\"options\": [\"rro\", \"dev\", \"slave\"]",
-	 {.rattr_set = MOUNT_ATTR_RDONLY, .attr_clr = MOUNT_ATTR_NODEV, .propagation = MS_SLAVE}             },
+	 {.rattr_set = MOUNT_ATTR_RDONLY, .attr_clr = MOUNT_ATTR_NODEV, .propagation = MS_SLAVE}},
 	{BIND "\"options\": [\"noatime\", \"strictatime\", \"runbindable\"]",
-	 {.attr_set = MOUNT_ATTR_STRICTATIME,
-	  .attr_clr = MOUNT_ATTR__ATIME,
-	  .rpropagation = MS_UNBINDABLE}								     },
+	 {.attr_set = MOUNT_ATTR_STRICTATIME, .attr_clr = MOUNT_ATTR__ATIME, .rpropagation = MS_UNBINDABLE}},
 	{BIND "\"options\": [\"noatime\", \"relatime\"]",
-	 {.attr_clr = MOUNT_ATTR__ATIME, .rpropagation = MS_PRIVATE}                                         },
+	 {.attr_clr = MOUNT_ATTR__ATIME, .rpropagation = MS_PRIVATE}},
 	{BIND "\"options\": [\"rslave\", \"shared\"]",
-	 {.rpropagation = MS_SLAVE, .propagation = MS_SHARED}                                                },
+	 {.rpropagation = MS_SLAVE, .propagation = MS_SHARED}},
 	{BIND "\"options\": [\"shared\", \"rslave\", \"async\", \"nomand\"]",
-	 {.rpropagation = MS_SLAVE}									  },
+	 {.rpropagation = MS_SLAVE}},
 	{TMPFS "\"options\": [\"defaults\", \"noexec\", \"size=1k\", \"sync\"]",
-	 {.attr_set = MOUNT_ATTR_NOEXEC, .data = "size=1k,sync", .keeps_mode = true}                         },
+	 {.attr_set = MOUNT_ATTR_NOEXEC, .data = "size=1k,sync", .keeps_mode = true}},
 	{TMPFS "\"options\": [\"ro\", \"nosymfollow\", \"tmpcopyup\"]",
-	 {.attr_set = MOUNT_ATTR_NOSYMFOLLOW,
-	  .late_readonly = true,
-	  .copies_up = true,
-	  .keeps_mode = true}										},
-	{TMPFS "\"options\": [\"rro\", \"rw\"]",                                 {.keeps_mode = true}        },
-	{TMPFS "\"options\": [\"size=1k,mode=700\"]",                            {.data = "size=1k,mode=700"}},
+	 {.attr_set = MOUNT_ATTR_NOSYMFOLLOW, .late_readonly = true, .copies_up = true, .keeps_mode = true}},
+	{TMPFS "\"options\": [\"rro\", \"rw\"]",
+	 {.keeps_mode = true}},
+	{TMPFS "\"options\": [\"size=1k,mode=700\"]",
+	 {.data = "size=1k,mode=700"}},
 	{"\"type\": \"proc\", \"options\": [\"rro\", \"hidepid=2\"]",
-	 {.attr_set = MOUNT_ATTR_RDONLY, .data = "hidepid=2"}                                                },
+	 {.attr_set = MOUNT_ATTR_RDONLY, .data = "hidepid=2"}},
 	{"\"type\": \"cgroup\", \"options\": [\"ro\", \"rshared\"]",
-	 {.kind = SBX_MOUNT_CGROUP, .attr_set = MOUNT_ATTR_RDONLY, .rpropagation = MS_SHARED}                },
+	 {.kind = SBX_MOUNT_CGROUP, .attr_set = MOUNT_ATTR_RDONLY, .rpropagation = MS_SHARED}},
 	{"\"options\": [\"remount\", \"ro\", \"rbind\"]",
-	 {.kind = SBX_MOUNT_REMOUNT,
-	  .attr_set = MOUNT_ATTR_RDONLY,
-	  .is_bind = true,
-	  .is_recursive = true}									      },
+	 {.kind = SBX_MOUNT_REMOUNT, .attr_set = MOUNT_ATTR_RDONLY, .is_bind = true, .is_recursive = true}},
 	{TMPFS "\"options\": [\"size=1k\", \"remount\"]",
-	 {.kind = SBX_MOUNT_REMOUNT, .data = "size=1k"}                                                      },
+	 {.kind = SBX_MOUNT_REMOUNT, .data = "size=1k"}},
 };
+/* clang-format on */
 
 START_TEST(options_combine_and_the_last_of_contradicting_ones_counts)
 {

@@ -84,17 +84,19 @@ static bool gt(uint64_t a, uint64_t v)
 	return a > v;
 }
 
+/* clang-format off */
 static const struct {
 	enum pol_cmp op;
 	bool (*holds)(uint64_t arg, uint64_t value);
 } ops[] = {
 	{POL_CMP_NE, ne},
-        {POL_CMP_LT, lt},
-        {POL_CMP_LE, le},
+	{POL_CMP_LT, lt},
+	{POL_CMP_LE, le},
 	{POL_CMP_EQ, eq},
-        {POL_CMP_GE, ge},
-        {POL_CMP_GT, gt},
+	{POL_CMP_GE, ge},
+	{POL_CMP_GT, gt},
 };
+/* clang-format on */
 
 /* Both halves below, at and above those of each other. */
 static const uint64_t values[] = {0,

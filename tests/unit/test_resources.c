@@ -15,19 +15,21 @@
 /* ---- conversions ---- */
 
 /* The three points the formula is made of, its edges, and what runc 1.4 and crun 1.23 answer between. */
+/* clang-format off */
 static const struct {
 	uint64_t shares, weight;
 } weights[] = {
 	{0,      1    },
-        {1,      1    },
-        {2,      1    },
-        {1024,   100  },
-        {2000,   170  },
+	{1,      1    },
+	{2,      1    },
+	{1024,   100  },
+	{2000,   170  },
 	{4096,   303  },
-        {262143, 10000},
-        {262144, 10000},
-        {300000, 10000},
+	{262143, 10000},
+	{262144, 10000},
+	{300000, 10000},
 };
+/* clang-format on */
 
 START_TEST(shares_become_weight)
 {

@@ -104,21 +104,23 @@ START_TEST(state_that_is_broken_is_refused_by_name)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *id;
 	bool is_fine;
 } ids[] = {
 	{"a",         true },
-        {"A_b+c-d.9", true },
-        {".a",        true },
-        {"",          false},
-        {".",         false},
+	{"A_b+c-d.9", true },
+	{".a",        true },
+	{"",          false},
+	{".",         false},
 	{"..",        false},
-        {"a/b",       false},
-        {"a b",       false},
-        {"a\n",       false},
-        {"\xc3\xa4",  false},
+	{"a/b",       false},
+	{"a b",       false},
+	{"a\n",       false},
+	{"\xc3\xa4",  false},
 };
+/* clang-format on */
 
 START_TEST(ids_are_names_and_nothing_else)
 {
