@@ -27,32 +27,34 @@
 #define SWAPPY_MAX   100
 #define MICROSECONDS (INT64_MAX / 1000)
 
-/* What a number may be beside 0, where that means "not given", and -1. */
+/* What a number may be beside 0, where that means "not given", and what means unlimited. */
 /* clang-format off */
 static const struct range {
-	bool is_bool, may_be_unlimited, may_be_zero;
+	bool is_bool;
+	int64_t unlimited; /* what is negative and not below it means that; 0: nothing does */
+	bool may_be_zero;
 	int64_t min, max;
 } ranges[] = {
-	[CG_MEMORY_LIMIT]          = {false, true,  true,  1, INT64_MAX},
-	[CG_MEMORY_SWAP]           = {false, true,  true,  1, INT64_MAX},
-	[CG_MEMORY_RESERVATION]    = {false, true,  true,  1, INT64_MAX},
-	[CG_MEMORY_KERNEL]         = {false, true,  true,  1, INT64_MAX},
-	[CG_MEMORY_KERNEL_TCP]     = {false, true,  true,  1, INT64_MAX},
-	[CG_MEMORY_SWAPPINESS]     = {false, false, true,  0, SWAPPY_MAX},
-	[CG_MEMORY_OOM_KILLER_OFF] = {true,  false, true,  0, 1},
-	[CG_MEMORY_HIERARCHY]      = {true,  false, true,  0, 1},
-	[CG_MEMORY_CHECK]          = {true,  false, true,  0, 1},
-	[CG_CPU_SHARES]            = {false, false, true,  SHARES_MIN, SHARES_MAX},
-	[CG_CPU_PERIOD]            = {false, false, true,  PERIOD_MIN, PERIOD_MAX},
-	[CG_CPU_QUOTA]             = {false, true,  true,  QUOTA_MIN, MICROSECONDS},
-	[CG_CPU_BURST]             = {false, false, true,  0, MICROSECONDS},
-	[CG_CPU_RT_PERIOD]         = {false, false, true,  1, MICROSECONDS},
-	[CG_CPU_RT_RUNTIME]        = {false, true,  true,  1, MICROSECONDS},
-	[CG_CPU_IDLE]              = {false, false, true,  0, 1},
-	[CG_PIDS_LIMIT]            = {false, true,  true,  0, INT64_MAX},
-	[CG_BLKIO_WEIGHT]          = {false, false, true,  WEIGHT_MIN, WEIGHT_MAX},
-	[CG_BLKIO_LEAF_WEIGHT]     = {false, false, true,  WEIGHT_MIN, WEIGHT_MAX},
-	[CG_NET_CLASS]             = {false, false, true,  0, UINT32_MAX},
+	[CG_MEMORY_LIMIT]          = {false, -1,        true,  1, INT64_MAX},
+	[CG_MEMORY_SWAP]           = {false, -1,        true,  1, INT64_MAX},
+	[CG_MEMORY_RESERVATION]    = {false, -1,        true,  1, INT64_MAX},
+	[CG_MEMORY_KERNEL]         = {false, -1,        true,  1, INT64_MAX},
+	[CG_MEMORY_KERNEL_TCP]     = {false, -1,        true,  1, INT64_MAX},
+	[CG_MEMORY_SWAPPINESS]     = {false, 0,         true,  0, SWAPPY_MAX},
+	[CG_MEMORY_OOM_KILLER_OFF] = {true,  0,         true,  0, 1},
+	[CG_MEMORY_HIERARCHY]      = {true,  0,         true,  0, 1},
+	[CG_MEMORY_CHECK]          = {true,  0,         true,  0, 1},
+	[CG_CPU_SHARES]            = {false, 0,         true,  SHARES_MIN, SHARES_MAX},
+	[CG_CPU_PERIOD]            = {false, 0,         true,  PERIOD_MIN, PERIOD_MAX},
+	[CG_CPU_QUOTA]             = {false, INT64_MIN, true,  QUOTA_MIN, MICROSECONDS},
+	[CG_CPU_BURST]             = {false, 0,         true,  0, MICROSECONDS},
+	[CG_CPU_RT_PERIOD]         = {false, 0,         true,  1, MICROSECONDS},
+	[CG_CPU_RT_RUNTIME]        = {false, -1,        true,  1, MICROSECONDS},
+	[CG_CPU_IDLE]              = {false, 0,         true,  0, 1},
+	[CG_PIDS_LIMIT]            = {false, -1,        true,  0, INT64_MAX},
+	[CG_BLKIO_WEIGHT]          = {false, 0,         true,  WEIGHT_MIN, WEIGHT_MAX},
+	[CG_BLKIO_LEAF_WEIGHT]     = {false, 0,         true,  WEIGHT_MIN, WEIGHT_MAX},
+	[CG_NET_CLASS]             = {false, 0,         true,  0, UINT32_MAX},
 };
 /* clang-format on */
 _Static_assert(ARRAY_SIZE(ranges) == CG_NUMBERS, "a range for each number");
@@ -68,13 +70,13 @@ static int number(struct cg_resources *out, enum cg_number which, const struct n
 	if (!n->json)
 		return 0;
 	r = in->is_bool ? node_bool(n, &is_true, e)
-			: node_number(n, in->may_be_unlimited ? -1 : 0, in->max, &value, e);
+			: node_number(n, in->unlimited, in->max, &value, e);
 	if (r < 0)
 		return r;
 	if (!in->is_bool && value >= 0 && value < in->min && !(value == 0 && in->may_be_zero))
 		return node_fail(n, e, "not a number in %lld..%lld", (long long)in->min,
 				 (long long)in->max);
-	cg_set_number(out, which, in->is_bool ? is_true : value);
+	cg_set_number(out, which, in->is_bool ? is_true : value < 0 ? -1 : value);
 	return 0;
 }
 

@@ -48,10 +48,10 @@ enum cli_knob {
 /* All that a command line can say. What is not given is NULL or false, or the default named. */
 struct cli {
 	/* before the command */
-	const char *root;	    /* state of containers; CLI_ROOT, or below $XDG_RUNTIME_DIR */
-	const char *log;	    /* append errors to this file too */
-	const char *log_format;	    /* "text", "json"; text */
-	const char *rootless;	    /* "true", "false", "auto"; auto */
+	const char *root;           /* state of containers; CLI_ROOT, or below $XDG_RUNTIME_DIR */
+	const char *log;            /* append errors to this file too */
+	const char *log_format;     /* "text", "json"; text */
+	const char *rootless;       /* "true", "false", "auto"; auto */
 	const char *cgroup_manager; /* "cgroupfs" and those that are refused; cgroupfs */
 	bool is_debug;
 	bool wants_version;
@@ -62,31 +62,32 @@ struct cli {
 	const char *bundle; /* . */
 	const char *config; /* create, run: from there; config.json */
 	const char *id;
-	const char *format;	    /* "table", "json"; table */
-	struct opt_rest rest;	    /* words for which the command has no row */
-	const char *pid_file;	    /* create, run, exec */
+	const char *format;         /* "table", "json"; table */
+	struct opt_rest rest;       /* words for which the command has no row */
+	const char *pid_file;       /* create, run, exec */
 	const char *console_socket; /* create, run, exec */
-	uint64_t preserve_fds;	    /* create, run, exec: after stdio and LISTEN_FDS */
-	bool no_new_keyring;	    /* create, run */
-	bool is_detached;	    /* run, exec */
+	uint64_t preserve_fds;      /* create, run, exec: after stdio and LISTEN_FDS */
+	bool no_new_keyring;        /* create, run */
+	bool is_detached;           /* run, exec */
 	bool is_quiet;
 	bool wants_json;
 	/* of one */
-	bool keeps;		      /* run: does not delete it */
-	bool is_forced;		      /* delete */
-	bool to_all;		      /* kill */
-	const char *signal;	      /* kill */
-	const char *action;	      /* policy */
-	const char *topic;	      /* help */
-	bool wants_scdoc;	      /* help */
-	const char *file;	      /* policy, update */
+	bool keeps;                   /* run: does not delete it */
+	bool is_forced;               /* delete */
+	bool to_all;                  /* kill */
+	const char *signal;           /* kill */
+	const char *action;           /* policy */
+	const char *topic;            /* help */
+	bool wants_scdoc;             /* help */
+	const char *file;             /* policy, update */
 	const char *knobs[CLI_KNOBS]; /* update: as typed */
-	bool wants_stats;	      /* events */
-	uint64_t interval_us;	      /* events; 0 is 5 s */
+	bool wants_stats;             /* events */
+	uint64_t interval_us;         /* events; 0 is 5 s */
 	bool wants_rootless_spec;     /* spec */
-	struct sbx_wish wish;	      /* exec */
+	struct sbx_wish wish;         /* exec */
 	const char *process_file;     /* exec */
-	bool ignore_paused;	      /* exec */
+	bool ignore_paused;           /* exec */
+	struct opt_list groups_below; /* exec */
 };
 
 #define CLI_ROOT "/run/sandbox"

@@ -18,39 +18,40 @@
 #include "sandbox/cli/target.h"
 #include "sandbox/console.h"
 
-#define EXEC_FAILED  255	/* as runc has it: any other status is the process's */
+#define EXEC_FAILED  255        /* as runc has it: any other status is the process's */
 #define CONFIG_BYTES (1u << 20) /* of config.json and of --process */
 
 const struct opt exec_opts[] = {
-	{"process",	    'p',	 OPT_TEXT,		   offsetof(struct cli, process_file),      "FILE",
-	 "the process as JSON; what it lacks is the container's"													  },
-	{"env",		'e',	     OPT_LIST,	       offsetof(struct cli, wish.env),	       "NAME=VALUE",
-	 "set a variable; may be repeated"																},
-	{"cwd",		0,	   OPT_TEXT,	     offsetof(struct cli, wish.cwd),	     "DIR",					    "working directory inside"},
-	{"user",		 'u',      OPT_TEXT,		offsetof(struct cli, wish.user),	 "UID[:GID]",
-	 "numbers; names are not looked up"															       },
-	{"additional-gids", 'g',	 OPT_LIST,		   offsetof(struct cli, wish.groups),	      "GID",
-	 "a supplementary group more; may be repeated"														    },
-	{"cap",		'c',	     OPT_LIST,	       offsetof(struct cli, wish.caps),		"CAP_NAME",
-	 "a capability more; may be repeated"															     },
-	{"tty",		't',	     OPT_FLAG,	       offsetof(struct cli, wish.terminal),	    NULL,					  "a terminal of its own"	 },
-	{"detach",	   'd',	OPT_FLAG,		  offsetof(struct cli, is_detached),	     NULL,
-	 "do not wait for its end"																	},
-	{"pid-file",	     0,	OPT_TEXT,		  offsetof(struct cli, pid_file),	  "FILE",					  "write its pid"		 },
-	{"console-socket",  0,	      OPT_TEXT,		offsetof(struct cli, console_socket),    "PATH",
-	 "send its terminal's master there; with --detach"														},
-	{"preserve-fds",	 0,	    OPT_COUNT,	       offsetof(struct cli, preserve_fds),	   "N",
-	 "keep descriptors 3 .. 3+N-1 open"															       },
-	{"process-label",	  0,	     OPT_TEXT,	       offsetof(struct cli, wish.label),	 "LABEL",					  "SELinux label"		 },
-	{"apparmor",	     0,	OPT_TEXT,		  offsetof(struct cli, wish.apparmor),     "PROFILE",
-	 "AppArmor profile"																	       },
-	{"no-new-privs",	 0,	    OPT_FLAG,	      offsetof(struct cli, wish.no_new_privs), NULL,
-	 "it can gain no privileges by executing"															 },
-	{"ignore-paused",	  0,	     OPT_FLAG,	       offsetof(struct cli, ignore_paused),	    NULL,
-	 "even if the container is paused: it waits for the thaw"													 },
-	{"cgroup",	   0,	      OPT_REFUSED,	   0,		      "PATH",	      "a process is limited as its container is"},
+	{"process",         'p', OPT_TEXT,  offsetof(struct cli, process_file),      "FILE",
+	 "the process as JSON; what it lacks is the container's"								     },
+	{"env",             'e', OPT_LIST,  offsetof(struct cli, wish.env),          "NAME=VALUE",
+	 "set a variable; may be repeated"											   },
+	{"cwd",             0,   OPT_TEXT,  offsetof(struct cli, wish.cwd),          "DIR",                "working directory inside"},
+	{"user",            'u', OPT_TEXT,  offsetof(struct cli, wish.user),         "UID[:GID]",
+	 "numbers; names are not looked up"											  },
+	{"additional-gids", 'g', OPT_LIST,  offsetof(struct cli, wish.groups),       "GID",
+	 "a supplementary group more; may be repeated"									       },
+	{"cap",             'c', OPT_LIST,  offsetof(struct cli, wish.caps),         "CAP_NAME",
+	 "a capability more; may be repeated"											},
+	{"tty",             't', OPT_FLAG,  offsetof(struct cli, wish.terminal),     NULL,                 "a terminal of its own"   },
+	{"detach",          'd', OPT_FLAG,  offsetof(struct cli, is_detached),       NULL,
+	 "do not wait for its end"												   },
+	{"pid-file",        0,   OPT_TEXT,  offsetof(struct cli, pid_file),          "FILE",               "write its pid"           },
+	{"console-socket",  0,   OPT_TEXT,  offsetof(struct cli, console_socket),    "PATH",
+	 "send its terminal's master there; with --detach"									   },
+	{"preserve-fds",    0,   OPT_COUNT, offsetof(struct cli, preserve_fds),      "N",
+	 "keep descriptors 3 .. 3+N-1 open"											  },
+	{"process-label",   0,   OPT_TEXT,  offsetof(struct cli, wish.label),        "LABEL",              "SELinux label"           },
+	{"apparmor",        0,   OPT_TEXT,  offsetof(struct cli, wish.apparmor),     "PROFILE",
+	 "AppArmor profile"													  },
+	{"no-new-privs",    0,   OPT_FLAG,  offsetof(struct cli, wish.no_new_privs), NULL,
+	 "it can gain no privileges by executing"										    },
+	{"ignore-paused",   0,   OPT_FLAG,  offsetof(struct cli, ignore_paused),     NULL,
+	 "even if the container is paused: it waits for the thaw"								    },
+	{"cgroup",          0,   OPT_LIST,  offsetof(struct cli, groups_below),      "[CONTROLLERS:]PATH",
+	 "put it in this group below the container's, which exists; may be repeated"                                                 },
 	OPT_ROW_ID,
-	{"COMMAND",		    0, OPT_REST, offsetof(struct cli,	      wish.argv),		  NULL,					NULL			    },
+	{"COMMAND",         0,   OPT_REST,  offsetof(struct cli, wish.argv),         NULL,                 NULL                      },
 	OPT_ROW_END,
 };
 
@@ -147,12 +148,16 @@ static int start(struct cli *c, struct exec *x, struct err *e)
 	if (r == 0)
 		r = make_plan(c, x, e);
 	if (r == 0)
+		r = target_descend(&x->target.group, &c->groups_below, e);
+	if (r == 0)
 		r = open_terminal(c, x, e);
 	if (r == 0 && !c->is_detached)
 		r = attend_signals(&x->signals, e);
 	if (r < 0)
 		return r;
 	x->place.group = &x->target.group;
+	if (x->plan->tune.has_exec_initial)
+		cli_debug(c, "initial CPU affinity: 0x%lx", x->plan->tune.exec_initial.words[0]);
 	r = sbx_exec(x->plan, &x->place, &x->target.init, &x->proc, e);
 	fd_close(&x->place.console);
 	if (r < 0)

@@ -23,6 +23,12 @@ struct target {
 		.state = STATE_INIT, .group = CG_INIT, .init = {.pid = -1, .pidfd = -1 }           \
 	}
 
+/*
+ * Go to existing groups below the container's: each word is PATH, of all hierarchies, or CONTROLLER[,...]:PATH.
+ * "/" is the container's own.
+ */
+int target_descend(struct cg *cg, const struct opt_list *words, struct err *e);
+
 int target_open(const struct cli *c, struct target *t, struct err *e);
 void target_close(struct target *t);
 #define _cleanup_target_ __attribute__((cleanup(target_close)))

@@ -259,6 +259,27 @@ def status_of_the_container_decides():
     exec_refused("nobody", "true", says="does not exist")
 
 
+def groups_of(name):
+    return [os.path.join(at, name) for at, names, _ in os.walk("/sys/fs/cgroup") if name in names]
+
+
+def group_below_the_container_s_is_entered():
+    look = "print(*sorted(l.split(':', 2)[2].strip() for l in open('/proc/self/cgroup')))"
+    with standing() as name:
+        for group in groups_of(name):
+            os.mkdir(group + "/below")
+        below = exec_output(name, look, "--cgroup", "below").split()
+        assert len([path for path in below if path.endswith("/below")]) == len(groups_of(name)), below
+        one = "pids" if os.path.exists("/sys/fs/cgroup/pids") else None
+        if one:
+            says = exec_output(name, look, "--cgroup", one + ":/below").split()
+            equal([path.endswith("/below") for path in says].count(True), 1)
+        equal(exec_output(name, look, "--cgroup", "/"), exec_output(name, look))
+        for word, says in (("..", "--cgroup '..': "), ("below/../..", "--cgroup "), ("none", "--cgroup 'none': "),
+                           ("waat:/", "no group of controller 'waat'"), ("core:/", "no group of controller 'core'")):
+            exec_refused("--cgroup", word, name, "/usr/bin/true", says=says)
+
+
 def errors_say_what_engines_look_for():
     with standing() as name:
         for words, says in ((["nosuch"], "'nosuch': ENOENT (executable file not found in $PATH)"),
@@ -266,7 +287,6 @@ def errors_say_what_engines_look_for():
                             (["/etc/passwd"], "'/etc/passwd': EACCES (permission denied)")):
             exec_refused(name, *words, says=says)
         exec_refused("--cwd", "/nonexistent", name, "true", says="No such file or directory")
-        exec_refused("--cgroup", "x", name, "true", says="--cgroup is not supported", status=2)
         _, err = sandbox("exec", "--cap", "CAP_NONE", name, *python(""))
         assert "unknown capability 'CAP_NONE': left out" in err, err
         exec_refused(name, says="process.args")
@@ -709,6 +729,7 @@ TESTS = [
     signals_are_passed_on,
     processes_are_listed,
     status_of_the_container_decides,
+    group_below_the_container_s_is_entered,
     errors_say_what_engines_look_for,
     terminal_of_run_is_relayed,
     terminal_of_exec_is_relayed,

@@ -137,6 +137,8 @@ static const struct {
 	{V2, "{\"cpu\": {\"quota\": 5000, \"period\": 10000, \"burst\": 7}}",
 	 "cpu.max=5000 10000;cpu.max.burst=7;"},
 	{V2, "{\"cpu\": {\"quota\": -1}}", "cpu.max=max;"},
+	{V2, "{\"cpu\": {\"quota\": -9999}}", "cpu.max=max;"},
+	{V1, "{\"cpu\": {\"quota\": -9999}}", "cpu.cfs_quota_us=-1;"},
 	{V2, "{\"cpu\": {\"period\": 10000}}", "cpu.max=7000 10000;"},
 	{V1, "{\"cpu\": {\"realtimeRuntime\": 5, \"realtimePeriod\": 6}}",
 	 "cpu.rt_period_us=6;cpu.rt_runtime_us=5;"},
