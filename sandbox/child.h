@@ -7,6 +7,8 @@
  *	                 then, if the plan has any, its idmapped mounts (idmap.h)
  *	child → parent   struct child_report: failed (err.code != 0) or, as pid 1, standing (code 0)
  *	parent → child   one byte: to a pid 1 that stands, heard
+ *	child → parent   report of stage CHILD_BOUND, if it is to die with the parent: from now on it will. Not
+ *	                 answered; sent because sending fails if the parent has died before
  *	end of file      the program was executed (the socket is close-on-exec)
  *
  * With a gate (include/sandbox/sandbox.h) two rounds more, each only where the plan or the gate asks for it:
@@ -25,7 +27,7 @@
 #include "sandbox/sandbox.h"
 
 /* What a report of code 0 means. */
-enum child_stage { CHILD_STANDS, CHILD_MOUNTED, CHILD_GATED, CHILD_LISTENING };
+enum child_stage { CHILD_STANDS, CHILD_MOUNTED, CHILD_GATED, CHILD_LISTENING, CHILD_BOUND };
 
 struct child_report {
 	enum child_stage stage;

@@ -86,8 +86,11 @@ static int await_report(const struct sbx_plan *plan, struct sbx_begun *b, enum s
 	};
 	struct child_report rep;
 	size_t len = 0;
-	int r = sock_recv(b->sync, &rep, sizeof(rep), &len, NULL, 0, NULL, e);
+	int r;
 
+	do
+		r = sock_recv(b->sync, &rep, sizeof(rep), &len, NULL, 0, NULL, e);
+	while (r == 0 && len == sizeof(rep) && rep.stage == CHILD_BOUND);
 	if (r == SOCK_E_EOF && !plan->argv)
 		return err_set(e, ECHILD, "the sandbox's pid 1 died while starting");
 	if (r < 0)

@@ -169,8 +169,13 @@ int step_drop(struct child *c, struct err *e)
 
 int step_death(struct child *c, struct err *e)
 {
+	struct child_report bound = {.stage = CHILD_BOUND, .err = ERR_INIT};
+
+	if (!c->plan->dies_with_parent)
+		return 0;
 	/* Ours follow their parent; credential changes clear this, so it comes after them. */
-	if (c->plan->dies_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return err_errno(e, "parent death signal");
-	return 0;
+	/* One that has died before sends no signal. A pid 1 that stands asks itself: see stand(). */
+	return c->plan->argv ? child_tell(c->sync, &bound, e) : 0;
 }
