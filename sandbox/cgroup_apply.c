@@ -81,7 +81,7 @@ static int unified_error(const struct cg_write *w, struct err *e)
 {
 	return err_set(e, ENOENT,
 		       "linux.resources.%s: unified resource \"%s\" can't be set: controller "
-		       "\"%.*s\" not available",
+		       "\"%.*s\" not available: invalid configuration for this host",
 		       w->member, w->file, (int)strcspn(w->file, "."), w->file);
 }
 
