@@ -84,7 +84,7 @@ int step_session(struct child *c, struct err *e)
 
 int step_descriptors(struct child *c, struct err *e)
 {
-	int *const kept[] = {&c->sync,	      &c->console,	 &c->gate.start,
+	int *const kept[] = {&c->sync,        &c->console,       &c->gate.start,
 			     &c->gate.answer, &c->gate.creating, &c->gate.created};
 
 	return child_descriptors(c->place->fds, c->place->n_fds, kept, ARRAY_SIZE(kept), e);

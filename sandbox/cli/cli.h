@@ -141,20 +141,29 @@ extern const struct opt run_opts[], spec_opts[], policy_opts[], features_opts[],
 
 /* ---- help.c ---- */
 
+/* There is no such command; the error has runc's words in it. */
+int cli_no_topic(const char *word, struct err *e);
+
 void cli_print_usage(FILE *out);
 void cli_print_help(const struct command *c, FILE *out);
 
 /* ---- report.c ---- */
 
-/* The error as one line, text or JSON, to --log; and to stderr, where with --log it is plain text. */
+/* The error as one line to --log, as --log-format says, and in plain words (without --log: or as JSON) to stderr. */
 void cli_report(const struct cli *c, const struct err *e);
 
 /* What the plan's config asks for and cannot have, without being refused, to the same places. */
 struct sbx_plan;
 void cli_warnings(const struct cli *c, const struct sbx_plan *plan);
 
-/* With --debug, a line to the same places. */
+/* With --debug: to --log, or else to stderr. */
 void cli_debug(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* How far a start has come, in the words that those who debug runc look for. */
+#define CLI_DEBUG_SETUP    "nsexec container setup"
+#define CLI_DEBUG_CHILD    "child process in init()"
+#define CLI_DEBUG_DONE     "init: closing the pipe to signal completion"
+#define CLI_DEBUG_EXECUTED "setns_init: about to exec"
 
 /* ---- descriptors.c ---- */
 

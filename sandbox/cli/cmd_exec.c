@@ -156,12 +156,15 @@ static int start(struct cli *c, struct exec *x, struct err *e)
 	if (r < 0)
 		return r;
 	x->place.group = &x->target.group;
+	cli_debug(c, CLI_DEBUG_SETUP ": %s", c->id);
 	if (x->plan->tune.has_exec_initial)
 		cli_debug(c, "initial CPU affinity: 0x%lx", x->plan->tune.exec_initial.words[0]);
 	r = sbx_exec(x->plan, &x->place, &x->target.init, &x->proc, e);
 	fd_close(&x->place.console);
 	if (r < 0)
 		return err_wrap(e, "exec failed");
+	cli_debug(c, CLI_DEBUG_CHILD ": pid %d", (int)x->proc.pid);
+	cli_debug(c, CLI_DEBUG_EXECUTED);
 	if (x->terminal >= 0)
 		r = console_receive(x->terminal, &x->master, e);
 	return r < 0 ? r : write_pid(c, x, e);

@@ -234,9 +234,12 @@ static int step_launch(struct ctr *c, struct err *e)
 
 	if (r == 0)
 		r = open_terminal(c, &place, e);
+	cli_debug(c->cli, CLI_DEBUG_SETUP ": %s", c->state.bundle);
 	if (r == 0)
 		r = sbx_begin(c->plan, &place, &c->begun, e);
 	fd_close(&place.console);
+	if (r == 0)
+		cli_debug(c->cli, CLI_DEBUG_CHILD ": pid %d", (int)c->begun.proc.pid);
 	/* In the foreground there is no gate: what is known is written while the child works. */
 	return r < 0 ? r : introduce(c, c->is_foreground, e);
 }
@@ -305,6 +308,8 @@ static int step_accompany(struct ctr *c, struct err *e)
 		r = at_gate(c, e);
 	else if (r == 0 && !c->is_foreground)
 		r = err_set(e, ECHILD, "the container's process died while starting");
+	if (r == 0)
+		cli_debug(c->cli, CLI_DEBUG_DONE);
 	return r;
 }
 

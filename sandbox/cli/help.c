@@ -10,6 +10,12 @@ const struct opt help_opts[] = {
 	OPT_ROW_END,
 };
 
+int cli_no_topic(const char *word, struct err *e)
+{
+	return err_set(e, EINVAL, "unknown command '%s': No help topic for '%s'; see --help", word,
+		       word);
+}
+
 void cli_print_usage(FILE *out)
 {
 	fputs("usage: sandbox [OPTION...] COMMAND ...\n\n", out);
@@ -104,7 +110,7 @@ int cmd_help(struct cli *c, struct err *e)
 	const struct command *topic = c->topic ? cli_find(c->topic) : NULL;
 
 	if (c->topic && !topic)
-		return err_set(e, EINVAL, "unknown command '%s'", c->topic);
+		return cli_no_topic(c->topic, e);
 	if (c->wants_scdoc)
 		print_manual(stdout);
 	else if (topic)

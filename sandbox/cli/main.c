@@ -128,7 +128,7 @@ int main(int argc, char **argv)
 		return fail(&c, &e, CLI_USAGE);
 	command = cli_find(argv[0]);
 	if (!command) {
-		err_set(&e, EINVAL, "unknown command '%s'; see --help", argv[0]);
+		cli_no_topic(argv[0], &e);
 		return fail(&c, &e, CLI_USAGE);
 	}
 	return run(command, &c, argc - 1, argv + 1);

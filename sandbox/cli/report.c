@@ -16,45 +16,59 @@
 
 #define LINE_MAX_BYTES 4096
 
-/* The members in the order of logrus, which the engines' own runtimes write by. */
-static void format_json(struct buf *line, const char *level, const char *text)
+enum shape { SHAPE_PLAIN, SHAPE_TEXT, SHAPE_JSON };
+
+/* Both shapes, and the order of their members, are logrus's, which the engines' own runtimes write by. */
+static void format(struct buf *line, enum shape shape, const char *level, const char *text)
 {
 	time_t now = time(NULL);
 	char when[32];
 	struct tm tm;
 
 	(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-	buf_printf(line, "{\"level\":\"%s\",\"msg\":", level);
+	if (shape == SHAPE_JSON)
+		buf_printf(line, "{\"level\":\"%s\",\"msg\":", level);
+	else
+		buf_printf(line, "time=\"%s\" level=%s msg=", when, level);
 	buf_json_string(line, text, strlen(text));
-	buf_printf(line, ",\"time\":\"%s\"}\n", when);
+	if (shape == SHAPE_JSON)
+		buf_printf(line, ",\"time\":\"%s\"}", when);
 }
 
-static void write_line(int fd, bool is_json, const char *level, const char *text)
+static void write_line(int fd, enum shape shape, const char *level, const char *text)
 {
 	_cleanup_buf_ struct buf line;
 	struct err lost = ERR_INIT;
 
 	buf_init(&line, LINE_MAX_BYTES);
-	if (is_json)
-		format_json(&line, level, text);
+	if (shape == SHAPE_PLAIN)
+		buf_puts(&line, text);
 	else
-		buf_printf(&line, "%s\n", text);
+		format(&line, shape, level, text);
+	buf_puts(&line, "\n");
 	/* Where an error cannot be told there is nobody to tell so. */
 	(void)file_write_all(fd, line.data, line.len, &lost);
 }
 
-/* With a log, stderr is for people: engines show it to them as it is, and read the log themselves. */
+/*
+ * With a log, stderr is for people, who are told of errors and warnings in plain words: engines show it to them as
+ * it is, and read the log themselves.
+ */
 static void tell(const struct cli *c, const char *level, const char *text)
 {
+	enum shape shape = str_is(c->log_format, "json") ? SHAPE_JSON : SHAPE_TEXT;
+	bool is_debug = str_is(level, "debug");
 	_cleanup_fd_ int log = -1;
-	bool is_json = str_is(c->log_format, "json");
 
-	write_line(STDERR_FILENO, is_json && !c->log, level, text);
+	if (!c->log && (is_debug || shape == SHAPE_JSON))
+		write_line(STDERR_FILENO, shape, level, text);
+	else if (!is_debug)
+		write_line(STDERR_FILENO, SHAPE_PLAIN, level, text);
 	if (!c->log)
 		return;
 	log = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (log >= 0)
-		write_line(log, is_json, level, text);
+		write_line(log, shape, level, text);
 }
 
 void cli_report(const struct cli *c, const struct err *e)

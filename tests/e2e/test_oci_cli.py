@@ -121,6 +121,7 @@ def words_that_are_wrong_are_named():
             (["--log-format", "xml", "list"], "--log-format 'xml': not one of text|json"),
             (["--rootless", "maybe", "list"], "not one of true|false|auto"),
             (["fly"], "unknown command 'fly'"),
+            (["fly", "-h"], "No help topic for 'fly'"),
             (["list", "-f", "yaml"], "not one of table|json"),
             (["list", "x"], "unexpected argument 'x'")):
         err = sandbox(*words, status=2).stderr
@@ -140,6 +141,16 @@ def errors_are_lines_of_json_as_engines_read_them():
         with open(log, encoding="utf-8") as f:
             lines = [json.loads(text) for text in f]
     assert len(lines) == 2 and err == lines[1]["msg"] + "\n", (err, lines)
+
+
+def log_in_text_has_time_and_level():
+    with tempfile.TemporaryDirectory() as at:
+        log = os.path.join(at, "log")
+        err = sandbox("--log", log, "help", "fly", status=1).stderr
+        with open(log, encoding="utf-8") as f:
+            text = f.read()
+    assert re.fullmatch(r'time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ" level=error msg=".*"\n', text), text
+    assert err.startswith("sandbox help: ") and err[:-1] in text, (err, text)
 
 
 def state_of_an_ordinary_user_is_his_own():
@@ -307,6 +318,7 @@ TESTS = [
     makers_of_groups_that_we_are_not_are_refused,
     words_that_are_wrong_are_named,
     errors_are_lines_of_json_as_engines_read_them,
+    log_in_text_has_time_and_level,
     state_of_an_ordinary_user_is_his_own,
     features_are_the_specification_s_document,
     features_are_what_the_parser_takes,

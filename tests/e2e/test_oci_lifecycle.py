@@ -169,6 +169,21 @@ def state_is_as_the_specification_shows_it():
     c.delete()
 
 
+def debug_tells_how_far_a_start_came():
+    c = Container("pass")
+    out = subprocess.run([SANDBOX, "--debug", *c.command("run", "--bundle", c.bundle)], check=True, timeout=60,
+                         stderr=subprocess.PIPE, text=True).stderr
+    steps = ("nsexec container setup", "child process in init()", "init: closing the pipe to signal completion")
+    lines = [line for line in out.splitlines() if "level=debug" in line]
+    assert [step in line for step, line in zip(steps, lines)] == [True] * 3, out
+    log = os.path.join(c.out, "log")
+    out = subprocess.run([SANDBOX, "--debug", "--log", log, "--log-format", "json",
+                          *c.command("run", "--bundle", c.bundle)], check=True, timeout=60,
+                         stderr=subprocess.PIPE, text=True).stderr
+    equal(out, "")
+    equal([json.loads(line)["level"] for line in read(log).splitlines()], ["debug"] * 3)
+
+
 def wrong_state_is_an_error_without_effect():
     c = Container()
     for verb in ("start", "kill", "state", "delete"):
@@ -608,11 +623,14 @@ def delete_killed_at_any_system_call_can_be_repeated():
 
 
 def run_that_was_killed_takes_its_container_along():
-    c = Container()
-    with subprocess.Popen([SANDBOX, *c.command("run", "--bundle", c.bundle)], stdin=subprocess.DEVNULL) as p:
-        wait_for(lambda: c.call("state").returncode == 0 and c.state()["status"] == "running", "it runs")
-        p.kill()
-    c.wait_for("stopped")
+    long = [{"destination": f"/tmp/{n}", "type": "tmpfs", "source": "tmpfs"} for n in range(200)]
+    c = Container(change=lambda config: config["mounts"].extend(long))
+    for _ in range(10):  # at once: the child is still on its way
+        with subprocess.Popen([SANDBOX, *c.command("run", "--bundle", c.bundle)], stdin=subprocess.DEVNULL) as p:
+            while '"running"' not in c.call("state").stdout:
+                pass
+            p.kill()
+        c.wait_for("stopped")
     equal(c.call("run", "--bundle", c.bundle, "-d").returncode, 0)
     c.delete()
     nothing_left(c)
@@ -711,6 +729,7 @@ def nothing_is_left_behind():
 TESTS = [
     program_runs_at_start_and_not_before,
     state_is_as_the_specification_shows_it,
+    debug_tells_how_far_a_start_came,
     wrong_state_is_an_error_without_effect,
     later_edits_of_the_bundle_have_no_effect,
     program_that_is_not_there_fails_create, program_without_its_interpreter_fails_start,
