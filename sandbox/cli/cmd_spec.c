@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -59,7 +61,7 @@ static const char config_text[] =
 	"    'resources': {'devices': [{'allow': false, 'access': 'rwm'}]},\n"
 	"    'namespaces': [\n"
 	"      {'type': 'pid'}, {'type': 'network'}, {'type': 'ipc'}, {'type': 'uts'},\n"
-	"      {'type': 'mount'}, {'type': 'cgroup'}\n"
+	"      {'type': 'mount'}\n"
 	"    ],\n"
 	"    'maskedPaths': [\n"
 	"      '/proc/acpi', '/proc/asound', '/proc/interrupts', '/proc/kcore', '/proc/keys',\n"
@@ -152,6 +154,25 @@ static bool make_rootless(json_t *config)
 	return r == 0 && map_id(part, "gidMappings", getegid()) == 0;
 }
 
+/*
+ * On a host of cgroup v2 alone. Where there is v1, tools that runc's users have look for groups by the paths that a
+ * container sees.
+ */
+static bool add_cgroup_namespace(json_t *config)
+{
+	json_t *spaces = json_object_get(json_object_get(config, "linux"), "namespaces");
+	struct statfs fs;
+
+	if (statfs("/sys/fs/cgroup", &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+		return true;
+	return json_array_append_new(spaces, json_pack("{s:s}", "type", "cgroup")) == 0;
+}
+
+static bool complete(json_t *config, bool is_rootless)
+{
+	return is_rootless ? make_rootless(config) : add_cgroup_namespace(config);
+}
+
 int cmd_spec(struct cli *c, struct err *e)
 {
 	_cleanup_json_ json_t *config = load(config_text);
@@ -159,7 +180,7 @@ int cmd_spec(struct cli *c, struct err *e)
 	_cleanup_fd_ int dir = -1, fd = -1;
 	int r;
 
-	if (config && (!c->wants_rootless_spec || make_rootless(config)))
+	if (config && complete(config, c->wants_rootless_spec))
 		text = json_dumps(config, JSON_INDENT(2));
 	if (!text)
 		return err_set(e, ENOMEM, "out of memory");

@@ -261,6 +261,9 @@ def spec_writes_a_config_and_never_over_one():
         with open(os.path.join(at, "config.json"), encoding="utf-8") as f:
             config = json.load(f)
         assert config["ociVersion"] == "1.3.0" and config["process"]["terminal"] is True, config
+        kinds = [space["type"] for space in config["linux"]["namespaces"]]
+        unified = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+        assert kinds == ["pid", "network", "ipc", "uts", "mount"] + ["cgroup"] * unified, kinds
         err = sandbox("spec", cwd=at, status=1).stderr
         assert "File config.json exists. Remove it first" in err, err
         sandbox("spec", "-b", os.path.join(at, "nope"), status=1)
