@@ -10,19 +10,21 @@
     if __name__ == "__main__":
         sys.exit(main(Podman))
 
-The file runs itself again in new mount, pid and cgroup namespaces, as children of a first process that only
-reaps. There /run, /dev/shm and the directory of the engine's files are file systems of their own, all groups
-are made below our own one, and what an engine leaves running ends with the pid namespace: so nothing of
-the host's engines is seen or touched. No network is used.
+The file runs itself again in new mount, pid and cgroup namespaces, as the child of a process that only reaps.
+There /run, /dev/shm and /var/lib are file systems of their own, all groups are made below our own one, and what an
+engine leaves running ends with the pid namespace: so nothing of the host's engines is seen or touched. No
+network is used.
 
 A test is a function whose name is a sentence. It asserts what must be, and returns what may differ between
 hosts but not between runtimes. It is run with each control (runc, and crun where it can) and with our
 runtime, whose answer must be that of runc. What fails with runc too is the engine's or the host's: a skip.
 """
+import contextlib
 import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -126,19 +128,30 @@ def remount_groups():
         mount("-t", kind, *(["-o", ",".join(which)] if which and kind == "cgroup" else []), "cgroup", where)
 
 
+def groups(name):
+    """The directories of this group and all below, the deepest first."""
+    tops = [HIERARCHIES, *(os.path.join(HIERARCHIES, h) for h in os.listdir(HIERARCHIES))]
+    return [at for top in tops if os.path.ismount(top)
+            for at, *_ in os.walk(os.path.join(top, name), topdown=False)]
+
+
+def remove_groups(name):
+    for directory in groups(name):
+        os.rmdir(directory)
+
+
 class World:
-    """Directory, image and parent group of one run; leftovers() is what a test must not leave."""
+    """Directory, image and parent group of one run."""
 
     def __init__(self):
         remount_groups()
-        for where in ("/run", "/dev/shm"):
+        for where in ("/run", "/dev/shm", "/var/lib"):
             mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", where)
         self.directory = "/run/engines"
         os.mkdir(self.directory)
-        self.group = "engines-" + os.environ["ENGINES_NAME"]
+        self.group = os.environ["ENGINES_GROUP"]
         self.image = os.path.join(self.directory, "image.tar")
         write_image(self.image)
-        self.mounts = self.all_mounts()
 
     @staticmethod
     def all_mounts():
@@ -147,16 +160,6 @@ class World:
 
     def path(self, *names):
         return os.path.join(self.directory, *names)
-
-    def groups(self):
-        """All below ours, the deepest first."""
-        tops = [HIERARCHIES, *(os.path.join(HIERARCHIES, name) for name in os.listdir(HIERARCHIES))]
-        return [at for top in tops if os.path.ismount(top)
-                for at, *_ in os.walk(os.path.join(top, self.group), topdown=False)]
-
-    def remove_groups(self):
-        for directory in self.groups():
-            os.rmdir(directory)
 
     @staticmethod
     def processes():
@@ -172,18 +175,31 @@ class World:
         return found
 
 
+def end_all(group):
+    """What a test that failed has left: its processes, its groups."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+    with contextlib.suppress(OSError):
+        remove_groups(group)
+
+
 def enter():
     """In the namespaces, as the child of a reaper, this returns; else never."""
     if INSIDE not in sys.argv:
-        name = tempfile.mkdtemp(prefix="engines-")
-        os.rmdir(name)  # only its unique name is needed
-        os.environ["ENGINES_NAME"] = os.path.basename(name).removeprefix("engines-")
+        directory = tempfile.mkdtemp(prefix="engines-")
+        os.rmdir(directory)  # only its unique name is needed
+        os.environ["ENGINES_GROUP"] = os.path.basename(directory)
         os.environ["PATH"] += ":/usr/sbin:/sbin"
         os.execvp("unshare", ["unshare", "--mount", "--cgroup", "--pid", "--fork", "--mount-proc", "--kill-child",
                               "--propagation", "private", sys.executable, *sys.argv, INSIDE])
     child = os.fork()
     if child:
-        sys.exit(reap_until(child))
+        status = reap_until(child)
+        end_all(os.environ["ENGINES_GROUP"])
+        sys.exit(status)
 
 
 # --- the engines ---
@@ -286,10 +302,9 @@ def nothing_is_left(tap, world, started):
     """The engines' processes, mounts and groups are gone when their containers are."""
     try:
         wait_for(lambda: not world.processes(), "processes end", 20)
-        world.remove_groups()
+        remove_groups(world.group)
         more = world.all_mounts() - started
         assert not more, f"mounts: {more}"
-        assert not world.groups(), world.groups()
     except (AssertionError, OSError) as e:
         tap.line(False, "nothing is left", f"{e} {world.processes()}")
     else:
