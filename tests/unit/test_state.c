@@ -62,36 +62,38 @@ START_TEST(state_is_shown_as_the_specification_has_it)
 				    "  \"pid\": 7,\n  \"status\": \"running\",\n"
 				    "  \"bundle\": \"/b\",\n  \"rootfs\": \"/b/r\",\n"
 				    "  \"created\": \"now\",\n  \"owner\": \"root\"\n}");
-	ck_ok(state_show(&s, &(struct state_view){STATE_CREATING, NULL, true}, &compact, &e), &e);
+	ck_ok(state_show(&s, &(struct state_view){STATE_CREATING, NULL, STATE_FOR_HOOK}, &compact,
+			 &e),
+	      &e);
 	ck_assert_str_eq(compact.data, "{\"ociVersion\":\"1.3.0\",\"id\":\"x\",\"status\":"
 				       "\"creating\",\"pid\":7,\"bundle\":\"/b\"}");
-	ck_ok(state_show(&s, &(struct state_view){STATE_STOPPED, &x, false}, &ended, &e), &e);
+	ck_ok(state_show(&s, &(struct state_view){STATE_STOPPED, &x, STATE_INDENTED}, &ended, &e),
+	      &e);
 	ck_assert(strstr(ended.data, "\"pid\": 0,"));
 	ck_assert(strstr(ended.data, "\"exitStatus\": 137,\n  \"oomKilled\": true\n}"));
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *text, *says;
 } refused[] = {
-	{"",											 "state.json:"			   },
-	{"[]",										       "not an object"                         },
-	{"{}",										       "state.json: version: is missing"       },
-	{"{\"version\":2}",									  "version: not a number in 1..1"         },
-	{"{\"version\":1,\"id\":\"../x\"," STRINGS "\"pid\":7}",                                     "container ID '../x'"                   },
-	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"pid\":-1}",
-	 "pid: not a number in 0..2147483647"												},
-	{"{\"version\":1,\"id\":\"x\",\"pid\":1}",						   "ociVersion: is missing"                },
-	{"{\"version\":1,\"id\":\"x\"," STRINGS
-	 "\"cgroupDepth\":1,\"cgroupPaths\":{\"core\":\"c\"}}",			     "cgroupPaths.core: not an absolute path"},
+	{"",                                       "state.json:"                           },
+	{"[]",                                     "not an object"                         },
+	{"{}",                                     "state.json: version: is missing"       },
+	{"{\"version\":2}",                        "version: not a number in 1..1"         },
+	{"{\"version\":1,\"id\":\"../x\"," STRINGS "\"pid\":7}", "container ID '../x'"                   },
+	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"pid\":-1}", "pid: not a number in 0..2147483647"    },
+	{"{\"version\":1,\"id\":\"x\",\"pid\":1}", "ociVersion: is missing"                },
+	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"cgroupDepth\":1,\"cgroupPaths\":{\"core\":\"c\"}}",
+	 "cgroupPaths.core: not an absolute path"},
 	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"cgroupDepth\":1,\"cgroupPaths\":{\"x\":\"/c\"}}",
-	 "cgroupPaths.x: no hierarchy"												       },
-	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"annotations\":{\"a\":1}}",
-	 "annotations: 'a' is not a string"												  },
-	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"cgroupPaths\":{\"core\":\"/c\"}}",
-	 "cgroupDepth: is missing"													   },
-	{"{\"version\":1,\"version\":1}",							    "duplicate"                             },
+	 "cgroupPaths.x: no hierarchy"},
+	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"annotations\":{\"a\":1}}", "annotations: 'a' is not a string"},
+	{"{\"version\":1,\"id\":\"x\"," STRINGS "\"cgroupPaths\":{\"core\":\"/c\"}}", "cgroupDepth: is missing"},
+	{"{\"version\":1,\"version\":1}",          "duplicate"                             },
 };
+/* clang-format on */
 
 START_TEST(state_that_is_broken_is_refused_by_name)
 {
@@ -145,34 +147,34 @@ END_TEST
 
 static const struct {
 	const char *text;
-	int number; /* 0: unknown */
+	int number; /* -1: unknown */
 } names[] = {
 	{"TERM",       SIGTERM},
-	{"SIGTERM",    SIGTERM},
-	{"sigkill",    SIGKILL},
+        {"SIGTERM",    SIGTERM},
+        {"sigkill",    SIGKILL},
 	{"9",          SIGKILL},
-	{"64",         64     },
-	{"POLL",       SIGIO  },
+        {"64",         64     },
+        {"POLL",       SIGIO  },
 	{"RTMIN",      34     },
-	{"SIGRTMIN+1", 35     },
-	{"RTMAX-1",    63     },
+        {"SIGRTMIN+1", 35     },
+        {"RTMAX-1",    63     },
 	{"0",          0      },
-	{"65",         0      },
-	{"-9",         0      },
-	{"",           0      },
-	{"SIG",        0      },
-	{"TERM ",      0      },
-	{"RTMIN-1",    0      },
-	{"RTMAX+1",    0      },
-	{"RTMIN+31",   0      },
+        {"65",         -1     },
+        {"-9",         -1     },
+	{"",           -1     },
+        {"SIG",        -1     },
+        {"TERM ",      -1     },
+	{"RTMIN-1",    -1     },
+        {"RTMAX+1",    -1     },
+        {"RTMIN+31",   -1     },
 };
 
 START_TEST(signals_are_known_by_name_and_number)
 {
 	struct err e = ERR_INIT;
-	int number = 0, r = sbx_signal_parse(names[_i].text, &number, &e);
+	int number = -1, r = sbx_signal_parse(names[_i].text, &number, &e);
 
-	ck_assert_msg((names[_i].number ? 0 : -EINVAL) == r, "%s: %d", names[_i].text, r);
+	ck_assert_msg((names[_i].number < 0 ? -EINVAL : 0) == r, "%s: %d", names[_i].text, r);
 	ck_assert_int_eq(number, names[_i].number);
 }
 END_TEST
