@@ -93,13 +93,14 @@ const struct prof_sub *pol_abi_sub(const char *name)
  * Arguments that the kernel declares as int, unsigned int or umode_t, or cuts itself (clone's flags), of calls
  * that profiles judge by arguments: one bit an argument. What is missing here is compared whole.
  */
+/* clang-format off */
 static const struct {
 	const char *name;
 	uint8_t ints;
 	uint8_t modes; /* umode_t: 16 bits */
 } narrow[] = {
 	{"arch_prctl",         0x01, 0   },
-	{"bpf",		0x01, 0   },
+	{"bpf",                0x01, 0   },
 	{"chmod",              0,    0x02},
 	{"clone",              0x01, 0   },
 	{"close_range",        0x07, 0   },
@@ -118,7 +119,7 @@ static const struct {
 	{"getsockopt",         0x07, 0   },
 	{"io_uring_setup",     0x01, 0   },
 	{"ioctl",              0x03, 0   },
-	{"ipc",		0x01, 0   },
+	{"ipc",                0x01, 0   },
 	{"keyctl",             0x01, 0   },
 	{"kill",               0x03, 0   },
 	{"madvise",            0x04, 0   },
@@ -153,6 +154,7 @@ static const struct {
 	{"umount2",            0x02, 0   },
 	{"userfaultfd",        0x01, 0   },
 };
+/* clang-format on */
 
 uint8_t pol_abi_arg_bits(const char *name, uint8_t index)
 {

@@ -38,6 +38,7 @@ static void environment(const struct core *core, const struct func *fn, const ch
 			const char *stream, struct buf *b)
 {
 	char memory[16], execution[FUNC_IMAGE_MAX + 16];
+	/* clang-format off */
 	const struct {
 		const char *key, *value;
 	} own[] = {
@@ -53,12 +54,13 @@ static void environment(const struct core *core, const struct func *fn, const ch
 		{"AWS_DEFAULT_REGION",              core->cfg.region                       },
 		{"LAMBDA_TASK_ROOT",                "/var/task"                            },
 		{"LAMBDA_RUNTIME_DIR",              "/usr/lib/runtimed"                    },
-		{"TZ",			      ":UTC"				 },
-		{"LANG",			    "C.UTF-8"                              },
-		{"PATH",			    "/usr/local/bin:/usr/bin:/bin:/opt/bin"},
-		{"HOME",			    "/tmp"				 },
+		{"TZ",                              ":UTC"                                 },
+		{"LANG",                            "C.UTF-8"                              },
+		{"PATH",                            "/usr/local/bin:/usr/bin:/bin:/opt/bin"},
+		{"HOME",                            "/tmp"                                 },
 		{"LD_LIBRARY_PATH",                 "/var/task:/var/task/lib:/opt/lib"     },
 	};
+	/* clang-format on */
 
 	(void)snprintf(memory, sizeof(memory), "%" PRIu32, fn->memory_mb);
 	(void)snprintf(execution, sizeof(execution), "AWS_Lambda_%s", fn->image);

@@ -4,12 +4,13 @@
 
 #include "base/mem.h"
 
+/* clang-format off */
 static const struct {
 	unsigned status;
 	const char *text;
 } texts[] = {
-	{200, "OK"			     },
-	{201, "Created"			},
+	{200, "OK"                             },
+	{201, "Created"                        },
 	{202, "Accepted"                       },
 	{204, "No Content"                     },
 	{400, "Bad Request"                    },
@@ -30,6 +31,7 @@ static const struct {
 	{503, "Service Unavailable"            },
 	{505, "HTTP Version Not Supported"     },
 };
+/* clang-format on */
 
 static const char *text_of(unsigned status)
 {

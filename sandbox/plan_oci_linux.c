@@ -57,11 +57,12 @@ static int id_maps(const struct node *part, const char *key, struct sbx_idmap *m
 }
 
 /* Shared is with later copies of the root alone: it was cut off from the host's before. */
+/* clang-format off */
 static const struct {
 	const char *word;
 	uint64_t flags;
 } propagations[] = {
-	{"private",     0		     },
+	{"private",     0                     },
 	{"rprivate",    0                     },
 	{"slave",       MS_SLAVE              },
 	{"rslave",      MS_SLAVE | MS_REC     },
@@ -70,6 +71,7 @@ static const struct {
 	{"unbindable",  MS_UNBINDABLE         },
 	{"runbindable", MS_UNBINDABLE | MS_REC},
 };
+/* clang-format on */
 
 static int root_propagation(struct oci *o, const struct node *part, struct err *e)
 {

@@ -31,13 +31,14 @@ static const struct command {
 /* clang-format on */
 
 /* Taken by every command. */
+/* clang-format off */
 static const struct opt common_opts[] = {
-	{"socket", 0,   OPT_TEXT, offsetof(struct options, socket), "PATH", "the daemon's socket"},
-	{"json",   0,   OPT_FLAG, offsetof(struct options, json),   NULL,
-	 "print the daemon's own answer"							 },
-	{"help",   'h', OPT_FLAG, offsetof(struct options, help),   NULL,   "this help"          },
+	{"socket", 0,   OPT_TEXT, offsetof(struct options, socket), "PATH", "the daemon's socket"          },
+	{"json",   0,   OPT_FLAG, offsetof(struct options, json),   NULL,   "print the daemon's own answer"},
+	{"help",   'h', OPT_FLAG, offsetof(struct options, help),   NULL,   "this help"                    },
 	OPT_ROW_END,
 };
+/* clang-format on */
 
 static void print_usage(FILE *out)
 {

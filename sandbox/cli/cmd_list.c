@@ -11,12 +11,13 @@
 
 #define SHOWN_BYTES (8u << 20) /* of one container: annotations may be many */
 
+/* clang-format off */
 const struct opt list_opts[] = {
-	{"format", 'f', OPT_CHOICE, offsetof(struct cli, format),   "table|json",
-	 "how to print; default table"							     },
-	{"quiet",  'q', OPT_FLAG,   offsetof(struct cli, is_quiet), NULL,         "print IDs alone"},
+	{"format", 'f', OPT_CHOICE, offsetof(struct cli, format),   "table|json", "how to print; default table"},
+	{"quiet",  'q', OPT_FLAG,   offsetof(struct cli, is_quiet), NULL,         "print IDs alone"            },
 	OPT_ROW_END,
 };
+/* clang-format on */
 
 /* A container as `list` sees it; text is for JSON. */
 struct row {

@@ -161,17 +161,23 @@ END_TEST
 
 /* ---- changes ---- */
 
+/* clang-format off */
 static const char *const both_ways[][4] = {
 	{"{\"memory\": {\"limit\": 16777216, \"swap\": 20971520}}",
-	 "{\"memory\": {\"limit\": 67108864, \"swap\": 83886080}}",							   "{\"memory\": {\"limit\": 8388608, \"swap\": 8388608}}",
-	 "{\"memory\": {\"limit\": -1, \"swap\": -1}}"																					    },
+	 "{\"memory\": {\"limit\": 67108864, \"swap\": 83886080}}",
+	 "{\"memory\": {\"limit\": 8388608, \"swap\": 8388608}}",
+	 "{\"memory\": {\"limit\": -1, \"swap\": -1}}"},
 	{"{\"cpu\": {\"quota\": 50000, \"period\": 100000, \"burst\": 40000}}",
-	 "{\"cpu\": {\"quota\": 2000, \"period\": 10000, \"burst\": 1000}}",						  "{\"cpu\": {\"quota\": 500000, \"period\": 1000000, \"burst\": 500000}}",
-	 "{\"cpu\": {\"period\": 500000, \"burst\": 0}}"																					  },
- /* Of an idle group the kernel takes no shares, so these are never asked for together. */
-	{"{\"cpu\": {\"idle\": 1}}",					    "{\"cpu\": {\"shares\": 1024, \"idle\": 0}}",
-	 "{\"cpu\": {\"idle\": 0, \"shares\": 100}}",																		   "{\"cpu\": {\"idle\": 0}}"},
+	 "{\"cpu\": {\"quota\": 2000, \"period\": 10000, \"burst\": 1000}}",
+	 "{\"cpu\": {\"quota\": 500000, \"period\": 1000000, \"burst\": 500000}}",
+	 "{\"cpu\": {\"period\": 500000, \"burst\": 0}}"},
+	/* Of an idle group the kernel takes no shares, so these are never asked for together. */
+	{"{\"cpu\": {\"idle\": 1}}",
+	 "{\"cpu\": {\"shares\": 1024, \"idle\": 0}}",
+	 "{\"cpu\": {\"idle\": 0, \"shares\": 100}}",
+	 "{\"cpu\": {\"idle\": 0}}"},
 };
+/* clang-format on */
 
 START_TEST(limits_that_bound_each_other_move_up_and_down)
 {
@@ -204,23 +210,27 @@ START_TEST(change_of_one_leaves_the_others)
 END_TEST
 
 /* The error names the member, and file and errno where the kernel is asked. */
+/* clang-format off */
 static const struct {
 	const char *json, *v1, *v2;
 } impossible[] = {
-	{"{\"cpu\": {\"cpus\": \"4000\"}}",
-	 "linux.resources.cpu.cpus: write '4000' to 'cpuset.cpus': E",           NULL                                                               },
+	{"{\"cpu\": {\"cpus\": \"4000\"}}",             "linux.resources.cpu.cpus: write '4000' to 'cpuset.cpus': E",
+	 NULL},
 	{"{\"memory\": {\"limit\": 5, \"kernel\": 4}}", NULL,
-	 "linux.resources.memory.kernel: cgroup v2 has nothing like it"									     },
+	 "linux.resources.memory.kernel: cgroup v2 has nothing like it"},
 	{"{\"unified\": {\"memory.max\": \"max\"}}",
-	 "linux.resources.unified[\"memory.max\"]: unified resource \"memory.max\" can't be set: "
-	 "controller \"memory\" not available",				  NULL							       },
-	{"{\"unified\": {\"memory.none\": \"1\"}}",
-	 "linux.resources.unified[\"memory.none\"]: unified resource",	   "linux.resources.unified[\"memory.none\"]: unified resource"       },
+	 "linux.resources.unified[\"memory.max\"]: unified resource \"memory.max\" can't be set: " "controller \"memory\" not available",
+	 NULL},
+	{"{\"unified\": {\"memory.none\": \"1\"}}",     "linux.resources.unified[\"memory.none\"]: unified resource",
+	 "linux.resources.unified[\"memory.none\"]: unified resource"},
 	{"{\"rdma\": {\"mlx\": {\"hcaHandles\": 1}}}",
-	 "linux.resources.rdma[\"mlx\"]: no group in the hierarchy 'rdma'",      NULL                                                               },
+	 "linux.resources.rdma[\"mlx\"]: no group in the hierarchy 'rdma'",
+	 NULL},
 	{"{\"blockIO\": {\"leafWeight\": 10}}",
-	 "linux.resources.blockIO.leafWeight: open 'blkio.leaf_weight': ENOENT", "linux.resources.blockIO.leafWeight: cgroup v2 has nothing like it"},
+	 "linux.resources.blockIO.leafWeight: open 'blkio.leaf_weight': ENOENT",
+	 "linux.resources.blockIO.leafWeight: cgroup v2 has nothing like it"},
 };
+/* clang-format on */
 
 START_TEST(what_cannot_be_done_is_told)
 {

@@ -141,18 +141,20 @@ END_TEST
 
 /* ---- what can be done ---- */
 
+/* clang-format off */
 static const struct {
 	const char *path, *says;
 } writes[] = {
-	{"/x",			"write: EACCES\n"},
-	{"/probe",		    "write: EACCES\n"},
-	{"/dev/x",		    "write: EROFS\n" },
+	{"/x",                        "write: EACCES\n"},
+	{"/probe",                    "write: EACCES\n"},
+	{"/dev/x",                    "write: EROFS\n" },
 	{"/proc/sys/kernel/hostname", "write: ENOENT\n"},
 	{"/proc/1/oom_score_adj",     "write: ENOENT\n"},
 	{"/proc/self/oom_score_adj",  "write: EACCES\n"},
-	{"/tmp/x",		    "written"        },
+	{"/tmp/x",                    "written"        },
 	{"/dev/shm/x",                "written"        },
 };
+/* clang-format on */
 
 START_TEST(writing_is_for_tmp_and_shm_alone)
 {

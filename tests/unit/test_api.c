@@ -94,36 +94,38 @@ END_TEST
 
 /* ---- settings ---- */
 
+/* clang-format off */
 static const struct {
 	const char *body, *error; /* error NULL = taken */
 } bodies[] = {
-	{"{}",										NULL		     },
-	{"{\"Unknown\":1,\"Tags\":{\"a\":\"b\"}}",                                            NULL                     },
-	{"{\"Layers\":null,\"VpcConfig\":null,\"Publish\":null}",                             NULL                     },
-	{"{\"Layers\":[],\"VpcConfig\":{\"SubnetIds\":[],\"Ipv6\":false},\"Publish\":false}", NULL                     },
-	{"{\"SnapStart\":{\"ApplyOn\":\"None\"},\"PackageType\":\"Zip\"}",                    NULL                     },
-	{"{\"Architectures\":[\"x86_64\"],\"KMSKeyArn\":\"\"}",                               NULL                     },
-	{"{\"Layers\":[\"a\"]}",							      "Layers: "               },
-	{"{\"VpcConfig\":{\"SubnetIds\":[\"s\"]}}",                                           "VpcConfig: "            },
-	{"{\"Publish\":true}",								"Publish: "              },
-	{"{\"Publish\":1}",								   "Publish: "              },
-	{"{\"PackageType\":\"Image\"}",						       "PackageType: "          },
-	{"{\"Architectures\":[\"arm64\"]}",						   "Architectures: "        },
-	{"{\"Architectures\":[\"x86_64\",\"arm64\"]}",                                        "Architectures: "        },
-	{"{\"SnapStart\":{\"ApplyOn\":\"PublishedVersions\"}}",                               "SnapStart: "            },
-	{"{\"ImageUri\":\"x\"}",							      "ImageUri: "             },
-	{"{\"S3Bucket\":\"x\"}",							      "S3Bucket: "             },
-	{"{\"FileSystemConfigs\":[{}]}",						      "FileSystemConfigs: "    },
-	{"{\"Handler\":1}",								   "Handler: "              },
-	{"{\"MemorySize\":\"128\"}",							  "MemorySize: "           },
-	{"{\"MemorySize\":-1}",							       "MemorySize: "           },
-	{"{\"MemorySize\":1.5}",							      "MemorySize: "           },
-	{"{\"Timeout\":4294968}",							     "Timeout: "              },
-	{"{\"EphemeralStorage\":{\"Size\":99999999999}}",                                     "EphemeralStorage.Size: "},
-	{"{\"Environment\":[]}",							      "Environment: "          },
-	{"{\"Environment\":{\"Variables\":{\"A\":1}}}",                                       "Environment: 'A'"       },
-	{"{\"Environment\":{\"Variables\":{\"TZ\":\"x\"}}}",                                  "reserved"               },
+	{"{}",                                          NULL                     },
+	{"{\"Unknown\":1,\"Tags\":{\"a\":\"b\"}}",      NULL                     },
+	{"{\"Layers\":null,\"VpcConfig\":null,\"Publish\":null}", NULL                     },
+	{"{\"Layers\":[],\"VpcConfig\":{\"SubnetIds\":[],\"Ipv6\":false},\"Publish\":false}", NULL},
+	{"{\"SnapStart\":{\"ApplyOn\":\"None\"},\"PackageType\":\"Zip\"}", NULL                     },
+	{"{\"Architectures\":[\"x86_64\"],\"KMSKeyArn\":\"\"}", NULL                     },
+	{"{\"Layers\":[\"a\"]}",                        "Layers: "               },
+	{"{\"VpcConfig\":{\"SubnetIds\":[\"s\"]}}",     "VpcConfig: "            },
+	{"{\"Publish\":true}",                          "Publish: "              },
+	{"{\"Publish\":1}",                             "Publish: "              },
+	{"{\"PackageType\":\"Image\"}",                 "PackageType: "          },
+	{"{\"Architectures\":[\"arm64\"]}",             "Architectures: "        },
+	{"{\"Architectures\":[\"x86_64\",\"arm64\"]}",  "Architectures: "        },
+	{"{\"SnapStart\":{\"ApplyOn\":\"PublishedVersions\"}}", "SnapStart: "            },
+	{"{\"ImageUri\":\"x\"}",                        "ImageUri: "             },
+	{"{\"S3Bucket\":\"x\"}",                        "S3Bucket: "             },
+	{"{\"FileSystemConfigs\":[{}]}",                "FileSystemConfigs: "    },
+	{"{\"Handler\":1}",                             "Handler: "              },
+	{"{\"MemorySize\":\"128\"}",                    "MemorySize: "           },
+	{"{\"MemorySize\":-1}",                         "MemorySize: "           },
+	{"{\"MemorySize\":1.5}",                        "MemorySize: "           },
+	{"{\"Timeout\":4294968}",                       "Timeout: "              },
+	{"{\"EphemeralStorage\":{\"Size\":99999999999}}", "EphemeralStorage.Size: "},
+	{"{\"Environment\":[]}",                        "Environment: "          },
+	{"{\"Environment\":{\"Variables\":{\"A\":1}}}", "Environment: 'A'"       },
+	{"{\"Environment\":{\"Variables\":{\"TZ\":\"x\"}}}", "reserved"               },
 };
+/* clang-format on */
 
 START_TEST(setting_is_taken_or_refused_by_name)
 {

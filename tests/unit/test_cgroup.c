@@ -155,21 +155,41 @@ static bool is_top(const char *dir, bool is_v2)
 	return false;
 }
 
+/* clang-format off */
 static const struct {
 	const char *own;
 	const char *tops[5];
 	const char *core, *memory, *cpu; /* core NULL: not the usual places */
 } usual[] = {
-	{"0::/a\n",			      {"/sys/fs/cgroup"},                        "/sys/fs/cgroup/a", "",                        ""  },
+	{"0::/a\n",                              {"/sys/fs/cgroup"},                      "/sys/fs/cgroup/a",       "",
+	 ""},
 	{"5:memory:/m\n3:cpu,cpuacct:/\n0::/\n",
 	 {"/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/cpu,cpuacct"},
-	 "/sys/fs/cgroup/unified",									      "/sys/fs/cgroup/memory/m",
-	 "/sys/fs/cgroup/cpu,cpuacct"													  },
-	{"5:memory:/m\n0::/\n",                  {"/sys/fs/cgroup/unified"},                NULL,               NULL,                      NULL},
-	{"5:memory:/m\n0::/\n",                  {"/elsewhere", "/sys/fs/cgroup/memory"},   NULL,               NULL,                      NULL},
-	{"0::/../a\n",			   {"/sys/fs/cgroup"},                        NULL,               NULL,                      NULL},
-	{"",				     {"/sys/fs/cgroup"},                        NULL,               NULL,                      NULL},
+	 "/sys/fs/cgroup/unified",
+	 "/sys/fs/cgroup/memory/m",
+	 "/sys/fs/cgroup/cpu,cpuacct"},
+	{"5:memory:/m\n0::/\n",
+	 {"/sys/fs/cgroup/unified"},
+	 NULL,
+	 NULL,
+	 NULL},
+	{"5:memory:/m\n0::/\n",
+	 {"/elsewhere", "/sys/fs/cgroup/memory"},
+	 NULL,
+	 NULL,
+	 NULL},
+	{"0::/../a\n",
+	 {"/sys/fs/cgroup"},
+	 NULL,
+	 NULL,
+	 NULL},
+	{"",
+	 {"/sys/fs/cgroup"},
+	 NULL,
+	 NULL,
+	 NULL},
 };
+/* clang-format on */
 
 START_TEST(own_group_is_found_in_the_usual_places)
 {

@@ -87,23 +87,25 @@ START_TEST(numbers_have_a_range_and_the_error_names_the_field)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *key;
 	int result;
 } variables[] = {
-	{"A",		0      },
+	{"A",                0      },
 	{"_a1",              0      },
 	{"AWS_LAMBDA_X",     -EINVAL},
 	{"LAMBDA_TASK_ROOT", -EINVAL},
 	{"_HANDLER",         -EINVAL},
 	{"AWS_REGION",       -EINVAL},
 	{"AWS_PROFILE",      0      },
-	{"1A",	       -EINVAL},
+	{"1A",               -EINVAL},
 	{"A-B",              -EINVAL},
 	{"A=B",              -EINVAL},
-	{"",		 -EINVAL},
+	{"",                 -EINVAL},
 	{"TWICE",            -EINVAL},
 };
+/* clang-format on */
 
 START_TEST(environment_refuses_reserved_and_odd_names)
 {

@@ -255,16 +255,18 @@ START_TEST(head_is_told_before_the_body)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *data;
 	bool is_keep_alive;
 } keep_rows[] = {
-	{GET "\r\n",					 true },
-	{GET "Connection: close\r\n\r\n",                    false},
-	{GET "Connection: keep-alive, Close\r\n\r\n",        false},
-	{"GET / HTTP/1.0\r\n\r\n",                           false},
+	{GET "\r\n",                                  true },
+	{GET "Connection: close\r\n\r\n",             false},
+	{GET "Connection: keep-alive, Close\r\n\r\n", false},
+	{"GET / HTTP/1.0\r\n\r\n",                    false},
 	{"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", false},
 };
+/* clang-format on */
 
 START_TEST(connection_is_kept_as_asked)
 {

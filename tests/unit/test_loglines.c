@@ -32,19 +32,21 @@ static void tear_down(void)
 	buf_fini(&out);
 }
 
+/* clang-format off */
 static const struct {
 	const char *in, *lines;
 } line_rows[] = {
-	{"",			   ""			  },
-	{"a\nb\n",		     "[a][b]"                    },
-	{"a\nb",		       "[a][b]"                    },
-	{"\n\n",		       "[][]"                      },
+	{"",                           ""                          },
+	{"a\nb\n",                     "[a][b]"                    },
+	{"a\nb",                       "[a][b]"                    },
+	{"\n\n",                       "[][]"                      },
 	{"a\r\nb\r\n",                 "[a][b]"                    },
 	{"Traceback\r  File\r    x\n", "[Traceback][  File][    x]"},
 	{"a\r\r\nb",                   "[a][][b]"                  },
-	{"a\n\rb",		     "[a][][b]"                  },
+	{"a\n\rb",                     "[a][][b]"                  },
 	{"\xff\xfe\n",                 "[\xff\xfe]"                },
 };
+/* clang-format on */
 
 START_TEST(ends_of_lines)
 {

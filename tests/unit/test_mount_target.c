@@ -49,13 +49,14 @@ static void close_root(void)
 }
 
 /* is: the path below the root of what it leads to; a directory, unless it is made as a file. */
+/* clang-format off */
 static const struct {
 	const char *target, *is;
 	bool is_file;
 } found[] = {
-	{"/",		"",            false},
-	{"d",		"d",           false},
-	{"/f",	       "f",           true },
+	{"/",                "",            false},
+	{"d",                "d",           false},
+	{"/f",               "f",           true },
 	{"/d/../../..",      "",            false},
 	{"/abs/made/deep",   "d/made/deep", false},
 	{"up/new",           "new",         false},
@@ -69,6 +70,7 @@ static const struct {
 	{"missing/../other", "other",       false},
 	{"a//b/./c/",        "a/b/c",       false},
 };
+/* clang-format on */
 
 START_TEST(target_is_found_or_made_inside)
 {

@@ -148,17 +148,18 @@ START_TEST(options_end_at_the_first_name_before_a_rest)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *words, *says;
 } refused[] = {
-	{"",		 "ID is missing"			       },
+	{"",                 "ID is missing"                               },
 	{"a b c",            "unexpected argument 'c'"                     },
 	{"--bund x a",       "unknown option '--bund'"                     },
 	{"-tx a",            "unknown option '-x' in '-tx'"                },
 	{"a --bundle",       "--bundle needs a value: DIR"                 },
 	{"--all=yes a",      "--all takes no value but true and false"     },
-	{"-n 0 a",           "--number"				    },
-	{"--time 5 a",       "--time"				      },
+	{"-n 0 a",           "--number"                                    },
+	{"--time 5 a",       "--time"                                      },
 	{"-f tab a",         "--format 'tab': not one of table|json"       },
 	{"-f table|json a",  "--format 'table|json': not one of table|json"},
 	{"--format= a",      "--format '': not one of table|json"          },
@@ -167,6 +168,7 @@ static const struct {
 	{"-s a",             "--systemd is not supported: no systemd"      },
 	{"--systemd=true a", "--systemd is not supported: no systemd"      },
 };
+/* clang-format on */
 
 START_TEST(what_is_wrong_is_named)
 {

@@ -110,29 +110,28 @@ START_TEST(process_that_is_given_is_completed_by_the_configs)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	struct sbx_wish wish;
 	const char *error;
 } refused[] = {
-	{{.process = "{\"cwd\": \"/\"}"},                                     "config.json: process.args: is missing"         },
-	{{.process = "{\"args\": [\"a\"], \"args\": [\"b\"]}"},
-	 "--process:1: duplicate object key"										  },
-	{{.process = "[]"},						   "--process: not an object"                      },
-	{{.process = "{"},						    "--process:1: "                                 },
-	{{.process = "{\"args\": [\"a\"], \"user\": 1}"},
-	 "config.json: process.user: not an object"									   },
-	{{.process = "{\"args\": [\"a\"], \"user\": {\"uid\": -1}}"},
-	 "config.json: process.user.uid: "										    },
+	{{.process = "{\"cwd\": \"/\"}"}, "config.json: process.args: is missing"   },
+	{{.process = "{\"args\": [\"a\"], \"args\": [\"b\"]}"}, "--process:1: duplicate object key"       },
+	{{.process = "[]"},               "--process: not an object"                },
+	{{.process = "{"},                "--process:1: "                           },
+	{{.process = "{\"args\": [\"a\"], \"user\": 1}"}, "config.json: process.user: not an object"},
+	{{.process = "{\"args\": [\"a\"], \"user\": {\"uid\": -1}}"}, "config.json: process.user.uid: "         },
 	{{.process = "{\"args\": [\"a\"], \"env\": 1}", .env = {{"A=1"}, 1}},
-	 "config.json: process.env: not an array"									     },
-	{{.user = "1:"},						      "--user: gid '': not a number"                  },
-	{{.user = ""},							"--user: uid '': not a number"                  },
-	{{.groups = {{"-1"}, 1}},					     "--additional-gids '-1': not a number"          },
-	{{.env = {{"A"}, 1}},						 "--env 'A': not NAME=VALUE"                     },
-	{{.env = {{"=A"}, 1}},						"--env '=A': not NAME=VALUE"                    },
-	{{.cwd = "c"},							"config.json: process.cwd: not an absolute path"},
-	{{.cwd = ""},							 "config.json: process.cwd: "                    },
+	 "config.json: process.env: not an array"},
+	{{.user = "1:"},                  "--user: gid '': not a number"            },
+	{{.user = ""},                    "--user: uid '': not a number"            },
+	{{.groups = {{"-1"}, 1}},         "--additional-gids '-1': not a number"    },
+	{{.env = {{"A"}, 1}},             "--env 'A': not NAME=VALUE"               },
+	{{.env = {{"=A"}, 1}},            "--env '=A': not NAME=VALUE"              },
+	{{.cwd = "c"},                    "config.json: process.cwd: not an absolute path"},
+	{{.cwd = ""},                     "config.json: process.cwd: "              },
 };
+/* clang-format on */
 
 START_TEST(what_cannot_be_is_refused)
 {

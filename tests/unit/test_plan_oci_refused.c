@@ -149,20 +149,21 @@ START_TEST(what_cannot_be_honoured_is_refused_by_its_path)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *text, *says;
 } no_configs[] = {
-	{"",							   "config.json:"					  },
-	{"[]",							 "config.json: not an object"                            },
-	{"{}",							 "config.json: ociVersion: is missing"                   },
-	{"{\"ociVersion\": \"2.0\"}",                                  "config.json: ociVersion: '2.0': only 1.x is understood"},
-	{"{\"ociVersion\": 1}",					"config.json: ociVersion: not a string"                 },
-	{"{\"ociVersion\": \"1.0\"}",                                  "config.json: root: is missing"                         },
-	{"{\"ociVersion\": \"1.0\", \"root\": {\"path\": \"r\"}}",
-	 "config.json: process: is missing"										    },
-	{"{\"ociVersion\": \"1.0\", \"root\": {\"path\": \"r\"}, "
-	 "\"process\": {\"args\": [\"a\"], \"cwd\": \"/\"}}", "config.json: linux: is missing"                        },
+	{"",                          "config.json:"                         },
+	{"[]",                        "config.json: not an object"           },
+	{"{}",                        "config.json: ociVersion: is missing"  },
+	{"{\"ociVersion\": \"2.0\"}", "config.json: ociVersion: '2.0': only 1.x is understood"},
+	{"{\"ociVersion\": 1}",       "config.json: ociVersion: not a string"},
+	{"{\"ociVersion\": \"1.0\"}", "config.json: root: is missing"        },
+	{"{\"ociVersion\": \"1.0\", \"root\": {\"path\": \"r\"}}", "config.json: process: is missing"     },
+	{"{\"ociVersion\": \"1.0\", \"root\": {\"path\": \"r\"}, " "\"process\": {\"args\": [\"a\"], \"cwd\": \"/\"}}",
+	 "config.json: linux: is missing"},
 };
+/* clang-format on */
 
 START_TEST(what_is_no_config_is_refused)
 {

@@ -28,42 +28,41 @@ static uint32_t verdict(const struct pol_program *prog, long nr, const uint64_t 
 
 /* The text. */
 
+/* clang-format off */
 static const struct {
 	const char *text, *error;
 } refused[] = {
-	{"",						 "t: no 'default' line"                                 },
-	{"allow read\n",				     "t: no 'default' line"                                 },
-	{"default\n",					"t:1: a verdict is missing at the end"                 },
-	{"default maybe\n",				  "t:1: 'maybe' is not allow, deny, errno, kill or log"  },
-	{"default errno\n",				  "t:1: the name of an errno is missing at the end"      },
-	{"default errno ENOPE\n",                            "t:1: unknown errno 'ENOPE'"                           },
-	{"default errno E?\n",			       "t:1: unknown errno 'E?'"                              },
-	{"default kill kill\n",                              "t:1: unexpected 'kill'"                               },
-	{"default kill\n\n# c\ndefault deny\n",              "t:4: a second 'default' in this file"                 },
-	{"default kill\nallow read\n\tfoo\n",                "t:3: unknown system call 'foo'"                       },
-	{"default kill\nallow\n",                            "t:2: no system call is named"                         },
-	{"default kill\nallow read write read\n",            "t:2: 'read' has a rule in this file already"          },
-	{"default kill\nforbid read\n",                      "t:2: 'forbid' is not allow, deny, errno, kill or log" },
-	{" default kill\n",				  "t:1: an indented line, and nothing that it continues" },
-	{"include x\n",				      "t:1: 'include' needs a policy that comes from a file" },
-	{"default kill\nallow re\x01"
-	 "ad\n",				    "t:2: byte 0x01 outside a comment"                     },
-	{"default kill\nallow lseek if\n",                   "t:2: an argument (arg0 to arg5) is missing at the end"},
-	{"default kill\nallow lseek if arg6 == 0",           "t:2: 'arg6' is not an argument (arg0 to arg5)"        },
-	{"default kill\nallow lseek if arg0 = 0",            "t:2: '=' is not in, ==, !=, <, <=, > or >="           },
-	{"default kill\nallow lseek if arg0 in",             "t:2: an empty list after 'in'"                        },
-	{"default kill\nallow lseek if arg0 ==\n",           "t:2: a value is missing at the end"                   },
-	{"default kill\nallow lseek if arg0 == 1 2",         "t:2: '2' is not and, or or else"                      },
+	{"",                                             "t: no 'default' line"                       },
+	{"allow read\n",                                 "t: no 'default' line"                       },
+	{"default\n",                                    "t:1: a verdict is missing at the end"       },
+	{"default maybe\n",                              "t:1: 'maybe' is not allow, deny, errno, kill or log"},
+	{"default errno\n",                              "t:1: the name of an errno is missing at the end"},
+	{"default errno ENOPE\n",                        "t:1: unknown errno 'ENOPE'"                 },
+	{"default errno E?\n",                           "t:1: unknown errno 'E?'"                    },
+	{"default kill kill\n",                          "t:1: unexpected 'kill'"                     },
+	{"default kill\n\n# c\ndefault deny\n",          "t:4: a second 'default' in this file"       },
+	{"default kill\nallow read\n\tfoo\n",            "t:3: unknown system call 'foo'"             },
+	{"default kill\nallow\n",                        "t:2: no system call is named"               },
+	{"default kill\nallow read write read\n",        "t:2: 'read' has a rule in this file already"},
+	{"default kill\nforbid read\n",                  "t:2: 'forbid' is not allow, deny, errno, kill or log"},
+	{" default kill\n",                              "t:1: an indented line, and nothing that it continues"},
+	{"include x\n",                                  "t:1: 'include' needs a policy that comes from a file"},
+	{"default kill\nallow re\x01" "ad\n",            "t:2: byte 0x01 outside a comment"           },
+	{"default kill\nallow lseek if\n",               "t:2: an argument (arg0 to arg5) is missing at the end"},
+	{"default kill\nallow lseek if arg6 == 0",       "t:2: 'arg6' is not an argument (arg0 to arg5)"},
+	{"default kill\nallow lseek if arg0 = 0",        "t:2: '=' is not in, ==, !=, <, <=, > or >=" },
+	{"default kill\nallow lseek if arg0 in",         "t:2: an empty list after 'in'"              },
+	{"default kill\nallow lseek if arg0 ==\n",       "t:2: a value is missing at the end"         },
+	{"default kill\nallow lseek if arg0 == 1 2",     "t:2: '2' is not and, or or else"            },
 	{"default kill\nallow lseek if arg0 == AF_NOPE",
-	 "t:2: 'AF_NOPE' is neither a 32-bit number nor a known constant"                                           },
+	 "t:2: 'AF_NOPE' is neither a 32-bit number nor a known constant"},
 	{"default kill\nallow lseek if arg0 == 0x100000000",
-	 "t:2: '0x100000000' is neither a 32-bit number nor a known constant"                                       },
-	{"default kill\nallow lseek if arg0 == 1|\n",
-	 "t:2: '' is neither a 32-bit number nor a known constant"                                                  },
-	{"default kill\nallow lseek if arg0 == 1 else\n",    "t:2: a verdict is missing at the end"                 },
-	{"default kill\nallow lseek if arg0 == 1 and\n",
-	 "t:2: an argument (arg0 to arg5) is missing at the end"                                                    },
+	 "t:2: '0x100000000' is neither a 32-bit number nor a known constant"},
+	{"default kill\nallow lseek if arg0 == 1|\n",    "t:2: '' is neither a 32-bit number nor a known constant"},
+	{"default kill\nallow lseek if arg0 == 1 else\n", "t:2: a verdict is missing at the end"       },
+	{"default kill\nallow lseek if arg0 == 1 and\n", "t:2: an argument (arg0 to arg5) is missing at the end"},
 };
+/* clang-format on */
 
 START_TEST(mistakes_are_refused_with_their_line)
 {
@@ -90,20 +89,25 @@ static char *repeat(const char *head, const char *unit, size_t n)
 	return text;
 }
 
+/* clang-format off */
 static const struct {
 	const char *head, *unit;
 	size_t fits;
 	int code;
 	const char *error;
 } maxima[] = {
-	{"default deny\n",                        "#\n",              (POL_TEXT_MAX - 13) / 2, EFBIG,  "t: longer than 65536 bytes"          },
-	{"default deny\n#",                       "x",                POL_LINE_MAX - 1,        EINVAL, "t:2: line is longer than 1000 bytes" },
-	{"default deny\nallow ",                  "x",                POL_WORD_MAX,            EINVAL, "t:2: a word is longer than 127 bytes"},
+	{"default deny\n",                        "#\n",              (POL_TEXT_MAX - 13) / 2, EFBIG,
+	 "t: longer than 65536 bytes"},
+	{"default deny\n#",                       "x",                POL_LINE_MAX - 1,        EINVAL,
+	 "t:2: line is longer than 1000 bytes"},
+	{"default deny\nallow ",                  "x",                POL_WORD_MAX,            EINVAL,
+	 "t:2: a word is longer than 127 bytes"},
 	{"default deny\nallow read if arg0 in",   "\n\t1",            POL_VALUES_MAX,          EINVAL,
-	 "t:2: more than 64 values in one list"											      },
+	 "t:2: more than 64 values in one list"},
 	{"default deny\nallow read if arg0 == 0", "\n\tor arg1 == 1", 73,                      EINVAL,
-	 "t:76: more than 300 words in one statement"											},
+	 "t:76: more than 300 words in one statement"},
 };
+/* clang-format on */
 
 START_TEST(maxima_hold_to_the_last_one)
 {

@@ -50,17 +50,19 @@ static void expect(void (*write)(const struct record *, struct buf *), const str
 	"REPORT RequestId: " ID "\tDuration: 15.74 ms\tBilled Duration: 16 ms\t"                   \
 	"Memory Size: 128 MB\tMax Memory Used: 56 MB\t"
 
+/* clang-format off */
 static const struct {
 	enum outcome outcome;
 	const char *status;
 } status_rows[] = {
-	{OUTCOME_OK,         ""						},
-	{OUTCOME_USER_ERROR, ""						},
-	{OUTCOME_TIMEOUT,    "Status: timeout\t"                               },
+	{OUTCOME_OK,         ""                 },
+	{OUTCOME_USER_ERROR, ""                 },
+	{OUTCOME_TIMEOUT,    "Status: timeout\t"},
 	{OUTCOME_OOM,        "Status: error\tError Type: Runtime.OutOfMemory\t"},
-	{OUTCOME_EXIT,       "Status: error\tError Type: Runtime.ExitError\t"  },
-	{OUTCOME_INIT_ERROR, "Status: error\tError Type: Runtime.InitError\t"  },
+	{OUTCOME_EXIT,       "Status: error\tError Type: Runtime.ExitError\t"},
+	{OUTCOME_INIT_ERROR, "Status: error\tError Type: Runtime.InitError\t"},
 };
+/* clang-format on */
 
 START_TEST(report_has_lambdas_form)
 {

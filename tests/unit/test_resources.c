@@ -221,19 +221,21 @@ START_TEST(resources_become_writes)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *json;
 	cg_set need;
 } needs[] = {
-	{"{}",							    0		 },
-	{"{\"memory\": {\"limit\": 1}, \"pids\": {\"limit\": 1}}",        0                 },
-	{"{\"cpu\": {\"cpus\": \"0\"}}",                                  CG_BIT(CG_CPUSET) },
-	{"{\"blockIO\": {\"weight\": 10}}",                               CG_BIT(CG_BLKIO)  },
-	{"{\"network\": {\"classID\": 0}}",                               CG_BIT(CG_NET_CLS)},
+	{"{}",                                          0                 },
+	{"{\"memory\": {\"limit\": 1}, \"pids\": {\"limit\": 1}}", 0                 },
+	{"{\"cpu\": {\"cpus\": \"0\"}}",                CG_BIT(CG_CPUSET) },
+	{"{\"blockIO\": {\"weight\": 10}}",             CG_BIT(CG_BLKIO)  },
+	{"{\"network\": {\"classID\": 0}}",             CG_BIT(CG_NET_CLS)},
 	{"{\"hugepageLimits\": [{\"pageSize\": \"2MB\", \"limit\": 1}]}", CG_BIT(CG_HUGETLB)},
-	{"{\"unified\": {\"hugetlb.2MB.max\": \"0\"}}",                   CG_BIT(CG_HUGETLB)},
-	{"{\"unified\": {\"memory.max\": \"0\"}}",                        0                 },
+	{"{\"unified\": {\"hugetlb.2MB.max\": \"0\"}}", CG_BIT(CG_HUGETLB)},
+	{"{\"unified\": {\"memory.max\": \"0\"}}",      0                 },
 };
+/* clang-format on */
 
 START_TEST(a_group_is_needed_where_something_is_limited)
 {

@@ -164,17 +164,18 @@ static void exec_sql(const char *file, const char *sql)
 	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 }
 
+/* clang-format off */
 static const struct {
 	const char *file, *sql;
 	int code;
 	const char *text;
 } foreign_rows[] = {
 	{"ledger.db",    "PRAGMA user_version=99; PRAGMA application_id=1920230476", ENOTSUP,
-	 "ledger.db has version 99"										       },
-	{"ledger.db",    "PRAGMA application_id=7",                                  EUCLEAN, "belongs to another program"},
-	{"functions.db", "CREATE TABLE t (a); PRAGMA user_version=1",                EUCLEAN,
-	 "belongs to another program"										     },
+	 "ledger.db has version 99"},
+	{"ledger.db",    "PRAGMA application_id=7",                   EUCLEAN, "belongs to another program"},
+	{"functions.db", "CREATE TABLE t (a); PRAGMA user_version=1", EUCLEAN, "belongs to another program"},
 };
+/* clang-format on */
 
 START_TEST(files_of_others_and_of_the_future_are_refused)
 {

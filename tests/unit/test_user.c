@@ -6,18 +6,19 @@
 #include "base/mem.h"
 #include "sandbox/user.h"
 
+/* clang-format off */
 static const struct {
 	const char *text;
 	bool is_good;
 	uint32_t uid, gid;
 	bool has_gid;
 } spellings[] = {
-	{"0",		      true,  0,           77,          false},
-	{"1",		      true,  1,           77,          false},
-	{"1000",		   true,  1000,        77,          false},
-	{"0:0",		    true,  0,           0,           true },
-	{"1:0",		    true,  1,           0,           true },
-	{"0:1",		    true,  0,           1,           true },
+	{"0",                      true,  0,           77,          false},
+	{"1",                      true,  1,           77,          false},
+	{"1000",                   true,  1000,        77,          false},
+	{"0:0",                    true,  0,           0,           true },
+	{"1:0",                    true,  1,           0,           true },
+	{"0:1",                    true,  0,           1,           true },
 	{"1000:1001",              true,  1000,        1001,        true },
 	{"4294967294:4294967294",  true,  4294967294u, 4294967294u, true },
 	{"4294967295",             false, 0,           0,           false},
@@ -26,33 +27,34 @@ static const struct {
 	{"4294967297",             false, 0,           0,           false},
 	{"18446744073709551616",   false, 0,           0,           false},
 	{"18446744073709551617:1", false, 0,           0,           false},
-	{"",		       false, 0,           0,           false},
-	{":",		      false, 0,           0,           false},
-	{"1:",		     false, 0,           0,           false},
-	{":1",		     false, 0,           0,           false},
-	{"1:1:1",		  false, 0,           0,           false},
-	{"1::1",		   false, 0,           0,           false},
-	{"0x1",		    false, 0,           0,           false},
-	{"0X0",		    false, 0,           0,           false},
-	{"01",		     false, 0,           0,           false},
-	{"00",		     false, 0,           0,           false},
-	{"-1",		     false, 0,           0,           false},
-	{"1:-1",		   false, 0,           0,           false},
-	{"-0",		     false, 0,           0,           false},
-	{"+1",		     false, 0,           0,           false},
-	{" 1",		     false, 0,           0,           false},
-	{"1 ",		     false, 0,           0,           false},
-	{"1\n",		    false, 0,           0,           false},
-	{"1 :1",		   false, 0,           0,           false},
-	{"1,1",		    false, 0,           0,           false},
-	{"1.0",		    false, 0,           0,           false},
-	{"1e3",		    false, 0,           0,           false},
-	{"root",		   false, 0,           0,           false},
+	{"",                       false, 0,           0,           false},
+	{":",                      false, 0,           0,           false},
+	{"1:",                     false, 0,           0,           false},
+	{":1",                     false, 0,           0,           false},
+	{"1:1:1",                  false, 0,           0,           false},
+	{"1::1",                   false, 0,           0,           false},
+	{"0x1",                    false, 0,           0,           false},
+	{"0X0",                    false, 0,           0,           false},
+	{"01",                     false, 0,           0,           false},
+	{"00",                     false, 0,           0,           false},
+	{"-1",                     false, 0,           0,           false},
+	{"1:-1",                   false, 0,           0,           false},
+	{"-0",                     false, 0,           0,           false},
+	{"+1",                     false, 0,           0,           false},
+	{" 1",                     false, 0,           0,           false},
+	{"1 ",                     false, 0,           0,           false},
+	{"1\n",                    false, 0,           0,           false},
+	{"1 :1",                   false, 0,           0,           false},
+	{"1,1",                    false, 0,           0,           false},
+	{"1.0",                    false, 0,           0,           false},
+	{"1e3",                    false, 0,           0,           false},
+	{"root",                   false, 0,           0,           false},
 	{"root:root",              false, 0,           0,           false},
 	{"1:root",                 false, 0,           0,           false},
-	{"1a",		     false, 0,           0,           false},
+	{"1a",                     false, 0,           0,           false},
 	{"\xd9\xa1",               false, 0,           0,           false}, /* a digit, but not one of ours */
 };
+/* clang-format on */
 
 START_TEST(user_is_exactly_what_was_written)
 {
