@@ -8,13 +8,14 @@ import ctypes
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
 
 from bundle import SANDBOX, STATE, WORK, Bundle, equal
-from lib import Tap, wait_for
+from lib import ROOT, Tap, wait_for
 
 ALL = ("bounding", "effective", "permitted")
 libc = ctypes.CDLL(None, use_errno=True)
@@ -488,6 +489,21 @@ def pid_that_became_another_process_is_left_alone():
             other.wait()
 
 
+def every_row_of_the_table_is_a_test():
+    """docs/SECURITY.md names tests; each is one that its file runs."""
+    with open(os.path.join(ROOT, "docs/SECURITY.md"), encoding="utf-8") as f:
+        rows = re.findall(r"^\| [^|]* \| [^|]* \| `(test_\w+\.py)` ([^|]*) \|$", f.read(), re.M)
+    assert len(rows) > 40, len(rows)
+    for file, cell in rows:
+        with open(os.path.join(ROOT, "tests/e2e", file), encoding="utf-8") as f:
+            text = f.read()
+        names = re.findall(r"`(\w+)`", cell)
+        assert names, file
+        for name in names:
+            # Defined, and listed; test_escape.py lists all that it defines.
+            assert len(re.findall(rf"\b{name}\b", text)) >= (1 if file == "test_escape.py" else 2), (file, name)
+
+
 def nothing_is_left_behind():
     equal([name for name in os.listdir(STATE) if name != ".cache"], [])
     with open("/proc/self/mountinfo", encoding="utf-8") as f:
@@ -512,6 +528,7 @@ TESTS = [
     descriptors_of_whoever_calls_go_nowhere,
     names_cannot_be_made_to_point_elsewhere,
     pid_that_became_another_process_is_left_alone,
+    every_row_of_the_table_is_a_test,
     nothing_is_left_behind,
 ]
 

@@ -434,8 +434,8 @@ def hooks_run_in_order_with_the_state_on_stdin():
         assert '": "' not in next(row[1] for row in rows if row[0] == kind), "compact"
 
 
-def hooks_never_have_the_environment_of_the_container():
-    # CVE-2024-0132, CVE-2025-23266: what a hook loads must not be the image's to choose.
+def cve_2024_0132_2025_23266_hooks_never_have_the_environment_of_the_container():
+    # What a hook loads must not be the image's to choose.
     c = Container(change=lambda config: config["process"].update(
         env=["PATH=/usr/bin", "LD_PRELOAD=/out/evil.so", "INSIDE=1"], cwd="/out"))
     all_hooks(c, 'echo $KIND $(cat /proc/self/environ | tr "\\0" ",") $(readlink /proc/self/cwd) >>$LOG')
@@ -666,8 +666,8 @@ def fingerprint(program=SANDBOX):
         return hashlib.sha256(f.read()).hexdigest(), os.fstat(f.fileno()).st_mtime_ns
 
 
-def binary_cannot_be_overwritten_by_an_entry_point_that_is_it():
-    # CVE-2019-5736: the container's first program is the runtime itself.
+def cve_2019_5736_our_program_as_the_entry_point_is_not_written_to():
+    # The container's first program is the runtime itself.
     before = fingerprint()
     c = Container(change=lambda config: config["process"].update(args=["/out/entry"]))
     with open(os.path.join(c.out, "entry"), "w", encoding="ascii") as f:
@@ -678,8 +678,8 @@ def binary_cannot_be_overwritten_by_an_entry_point_that_is_it():
     equal(fingerprint(), before)
 
 
-def binary_cannot_be_overwritten_through_proc():
-    # CVE-2019-5736: a process with every right over ours, which waits at the gate in the same pid namespace, keeps
+def cve_2019_5736_our_program_is_not_written_to_through_proc():
+    # A process with every right over ours, which waits at the gate in the same pid namespace, keeps
     # its file open until nobody executes it any more (ETXTBSY), and opens it again to write. The victim's program is
     # a copy, for ours is never idle here.
     program = os.path.join(WORK, "program")
@@ -747,7 +747,7 @@ TESTS = [
     exit_status_is_recorded_though_nobody_waited,
     memory_kill_is_recorded_though_nobody_waited,
     hooks_run_in_order_with_the_state_on_stdin,
-    hooks_never_have_the_environment_of_the_container,
+    cve_2024_0132_2025_23266_hooks_never_have_the_environment_of_the_container,
     hook_of_the_namespaces_changes_the_root_by_relative_paths,
     hook_killed_by_a_filter_is_told_in_words,
     hooks_without_an_environment_have_that_of_their_side,
@@ -762,8 +762,8 @@ TESTS = [
     delete_killed_at_any_system_call_can_be_repeated,
     run_that_was_killed_takes_its_container_along,
     fifty_at_once_do_not_disturb_each_other,
-    binary_cannot_be_overwritten_by_an_entry_point_that_is_it,
-    binary_cannot_be_overwritten_through_proc,
+    cve_2019_5736_our_program_as_the_entry_point_is_not_written_to,
+    cve_2019_5736_our_program_is_not_written_to_through_proc,
     nothing_is_left_behind,
 ]
 
