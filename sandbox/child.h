@@ -4,7 +4,7 @@
  *
  * It shares no memory with its parent, allocates nothing, and talks over one SEQPACKET socket:
  *	parent → child   one byte: ids are mapped, groups are joined, go
- *	                 then, if the plan has any, its idmapped mounts (idmap.h)
+ *	                 then, if the plan has any, its idmapped mounts (idmap.h) and sources (lend.h)
  *	child → parent   struct child_report: failed (err.code != 0) or, as pid 1, standing (code 0)
  *	parent → child   one byte: to a pid 1 that stands, heard
  *	child → parent   report of stage CHILD_BOUND, if it is to die with the parent: from now on it will. Not

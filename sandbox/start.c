@@ -17,6 +17,7 @@
 #include "base/sock.h"
 #include "sandbox/child.h"
 #include "sandbox/idmap.h"
+#include "sandbox/lend.h"
 #include "sandbox/lsm.h"
 #include "sandbox/net.h"
 
@@ -136,6 +137,8 @@ static int raise_child(const struct sbx_plan *plan, bool is_first, const struct 
 		r = sock_send(b->sync, "g", 1, NULL, 0, e);
 	if (r == 0)
 		r = idmap_send(b->sync, mapped, n, e);
+	if (r == 0 && is_first)
+		r = lend_sources(plan, b->proc.pidfd, b->sync, e);
 	while (n > 0)
 		fd_close(&mapped[--n]);
 	return r;

@@ -10,11 +10,14 @@
 #include "sandbox/cwd.h"
 #include "sandbox/hook.h"
 #include "sandbox/idmap.h"
+#include "sandbox/lend.h"
 
 /* After all that closes descriptors. */
 int step_mapped(struct child *c, struct err *e)
 {
-	return idmap_receive(c->plan, c->sync, c->root.mounts, e);
+	int r = idmap_receive(c->plan, c->sync, c->root.mounts, e);
+
+	return r < 0 ? r : lend_receive(c->plan, c->sync, c->root.mounts, e);
 }
 
 int step_private(struct child *c, struct err *e)

@@ -341,6 +341,35 @@ def devices_in_a_user_namespace_are_the_host_s():
         fails(b, "devices: '/dev/zero': the host's is not device c 1:3")
 
 
+def sources_that_only_root_reaches_are_bound_in_a_user_namespace():
+    b = Bundle("closed")
+    for name in ("one", "two"):
+        closed = directory(name)
+        os.mkdir(os.path.join(closed, "deep"))
+        with open(os.path.join(closed, "deep/file"), "w", encoding="ascii") as f:
+            f.write(name)
+        os.chmod(closed, 0o700)
+        b.bind("/" + name, os.path.join(closed, "deep"), "bind")
+    b.in_user_namespace()
+    equal(b.output("cat /one/file /two/file; cat /one/../../one/file"), "onetwoone")
+    b.bind("/three", os.path.join(WORK, "one/nothing"), "bind")
+    fails(b, "mount: '/three': bind ")
+
+
+def flags_of_a_source_stay_locked_in_a_user_namespace():
+    b = Bundle("locked")
+    closed = directory("locked")
+    os.mkdir(os.path.join(closed, "ro"))
+    mount("-t", "tmpfs", "-o", "ro,nosuid,nodev,noexec", "tmpfs", os.path.join(closed, "ro"))
+    os.chmod(closed, 0o700)
+    b.bind("/data", os.path.join(closed, "ro"), "bind")
+    b.in_user_namespace()
+    b.config["process"]["capabilities"] = {kind: ["CAP_SYS_ADMIN"] for kind in ("bounding", "effective", "permitted")}
+    equal(b.output("grep ' /data ' /proc/self/mountinfo | cut -d' ' -f6; "
+                   "mount -o remount,bind,rw,nosuid,nodev,noexec /data 2>/dev/null || echo refused"),
+          "ro,nosuid,nodev,noexec,relatime\nrefused")
+
+
 def bundle_s_ptmx_is_replaced():
     b = Bundle("ptmx", dev=False)
     b.write("dev/ptmx", "x")
@@ -379,6 +408,8 @@ TESTS = [
     device_that_is_there_must_be_the_same,
     bound_dev_is_left_alone_and_looked_at,
     devices_in_a_user_namespace_are_the_host_s,
+    sources_that_only_root_reaches_are_bound_in_a_user_namespace,
+    flags_of_a_source_stay_locked_in_a_user_namespace,
     bundle_s_ptmx_is_replaced,
     nothing_is_left_behind,
 ]
