@@ -165,13 +165,27 @@ void cli_debug(const struct cli *c, const char *fmt, ...) __attribute__((format(
 #define CLI_DEBUG_DONE     "init: closing the pipe to signal completion"
 #define CLI_DEBUG_EXECUTED "setns_init: about to exec"
 
-/* ---- descriptors.c ---- */
+/* ---- process.c: what create, run and exec do for the process they make ---- */
 
 /*
  * A process gets those of stdio, and of the next n (--preserve-fds) those that we were given: a number that is not
  * open, or is our own (close-on-exec), is closed for it.
  */
 int cli_pass_descriptors(uint64_t n, struct sbx_place *place, struct err *e);
+
+/* Does what the plan says of a terminal fit to --console-socket? -EINVAL. */
+int cli_check_terminal(const struct cli *c, const struct sbx_plan *p, bool is_detached,
+		       struct err *e);
+
+/*
+ * Where the terminal's master will go, place->console: to --console-socket, or to us, by *ret_ours. Both are the
+ * caller's to close, and untouched if the plan has no terminal.
+ */
+int cli_open_terminal(const struct cli *c, const struct sbx_plan *p, struct sbx_place *place,
+		      int *ret_ours, struct err *e);
+
+/* Into --pid-file, if there is one; made anew and renamed. */
+int cli_write_pid(const struct cli *c, pid_t pid, struct err *e);
 
 /* ---- seal.c ---- */
 

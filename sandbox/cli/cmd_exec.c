@@ -3,17 +3,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/sock.h"
 #include "sandbox/cli/cli.h"
 #include "sandbox/cli/target.h"
 #include "sandbox/console.h"
@@ -21,39 +18,45 @@
 #define EXEC_FAILED  255        /* as runc has it: any other status is the process's */
 #define CONFIG_BYTES (1u << 20) /* of config.json and of --process */
 
+/* clang-format off */
 const struct opt exec_opts[] = {
-	{"process",         'p', OPT_TEXT,  offsetof(struct cli, process_file),      "FILE",
-	 "the process as JSON; what it lacks is the container's"								     },
-	{"env",             'e', OPT_LIST,  offsetof(struct cli, wish.env),          "NAME=VALUE",
-	 "set a variable; may be repeated"											   },
-	{"cwd",             0,   OPT_TEXT,  offsetof(struct cli, wish.cwd),          "DIR",                "working directory inside"},
-	{"user",            'u', OPT_TEXT,  offsetof(struct cli, wish.user),         "UID[:GID]",
-	 "numbers; names are not looked up"											  },
-	{"additional-gids", 'g', OPT_LIST,  offsetof(struct cli, wish.groups),       "GID",
-	 "a supplementary group more; may be repeated"									       },
-	{"cap",             'c', OPT_LIST,  offsetof(struct cli, wish.caps),         "CAP_NAME",
-	 "a capability more; may be repeated"											},
-	{"tty",             't', OPT_FLAG,  offsetof(struct cli, wish.terminal),     NULL,                 "a terminal of its own"   },
-	{"detach",          'd', OPT_FLAG,  offsetof(struct cli, is_detached),       NULL,
-	 "do not wait for its end"												   },
-	{"pid-file",        0,   OPT_TEXT,  offsetof(struct cli, pid_file),          "FILE",               "write its pid"           },
-	{"console-socket",  0,   OPT_TEXT,  offsetof(struct cli, console_socket),    "PATH",
-	 "send its terminal's master there; with --detach"									   },
-	{"preserve-fds",    0,   OPT_COUNT, offsetof(struct cli, preserve_fds),      "N",
-	 "keep descriptors 3 .. 3+N-1 open"											  },
-	{"process-label",   0,   OPT_TEXT,  offsetof(struct cli, wish.label),        "LABEL",              "SELinux label"           },
-	{"apparmor",        0,   OPT_TEXT,  offsetof(struct cli, wish.apparmor),     "PROFILE",
-	 "AppArmor profile"													  },
-	{"no-new-privs",    0,   OPT_FLAG,  offsetof(struct cli, wish.no_new_privs), NULL,
-	 "it can gain no privileges by executing"										    },
-	{"ignore-paused",   0,   OPT_FLAG,  offsetof(struct cli, ignore_paused),     NULL,
-	 "even if the container is paused: it waits for the thaw"								    },
-	{"cgroup",          0,   OPT_LIST,  offsetof(struct cli, groups_below),      "[CONTROLLERS:]PATH",
-	 "put it in this group below the container's, which exists; may be repeated"                                                 },
+	{"process",         'p', OPT_TEXT,    offsetof(struct cli, process_file),      "FILE",
+	 "the process as JSON; what it lacks is the container's"},
+	{"env",             'e', OPT_LIST,    offsetof(struct cli, wish.env),          "NAME=VALUE",
+	 "set a variable; may be repeated"},
+	{"cwd",             0,   OPT_TEXT,    offsetof(struct cli, wish.cwd),          "DIR",
+	 "working directory inside"},
+	{"user",            'u', OPT_TEXT,    offsetof(struct cli, wish.user),         "UID[:GID]",
+	 "numbers; names are not looked up"},
+	{"additional-gids", 'g', OPT_LIST,    offsetof(struct cli, wish.groups),       "GID",
+	 "a supplementary group more; may be repeated"},
+	{"cap",             'c', OPT_LIST,    offsetof(struct cli, wish.caps),         "CAP_NAME",
+	 "a capability more; may be repeated"},
+	{"tty",             't', OPT_FLAG,    offsetof(struct cli, wish.terminal),     NULL,
+	 "a terminal of its own"},
+	{"detach",          'd', OPT_FLAG,    offsetof(struct cli, is_detached),       NULL,
+	 "do not wait for its end"},
+	{"pid-file",        0,   OPT_TEXT,    offsetof(struct cli, pid_file),          "FILE",
+	 "write its pid"},
+	{"console-socket",  0,   OPT_TEXT,    offsetof(struct cli, console_socket),    "PATH",
+	 "send its terminal's master there; with --detach"},
+	{"preserve-fds",    0,   OPT_COUNT,   offsetof(struct cli, preserve_fds),      "N",
+	 "keep descriptors 3 .. 3+N-1 open"},
+	{"process-label",   0,   OPT_TEXT,    offsetof(struct cli, wish.label),        "LABEL",
+	 "SELinux label"},
+	{"apparmor",        0,   OPT_TEXT,    offsetof(struct cli, wish.apparmor),     "PROFILE",
+	 "AppArmor profile"},
+	{"no-new-privs",    0,   OPT_FLAG,    offsetof(struct cli, wish.no_new_privs), NULL,
+	 "it can gain no privileges by executing"},
+	{"ignore-paused",   0,   OPT_FLAG,    offsetof(struct cli, ignore_paused),     NULL,
+	 "even if the container is paused: it waits for the thaw"},
+	{"cgroup",          0,   OPT_LIST,    offsetof(struct cli, groups_below),      "[CONTROLLERS:]PATH",
+	 "put it in this group below the container's, which exists; may be repeated"},
 	OPT_ROW_ID,
-	{"COMMAND",         0,   OPT_REST,  offsetof(struct cli, wish.argv),         NULL,                 NULL                      },
+	{"COMMAND",         0,   OPT_REST,    offsetof(struct cli, wish.argv),         NULL, NULL},
 	OPT_ROW_END,
 };
+/* clang-format on */
 
 /* What one exec holds; exec_end() gives it back. */
 struct exec {
@@ -80,20 +83,6 @@ static int check_status(const struct cli *c, const struct target *t, struct err 
 	return 0;
 }
 
-/* Words as runc has them. */
-static int check_terminal(const struct cli *c, const struct sbx_plan *p, struct err *e)
-{
-	if (c->is_detached && p->terminal.is_wanted && !c->console_socket)
-		return err_set(e, EINVAL,
-			       "cannot allocate tty if we will detach without setting "
-			       "--console-socket");
-	if (c->console_socket && !(c->is_detached && p->terminal.is_wanted))
-		return err_set(e, EINVAL,
-			       "cannot use --console-socket if we will not detach or "
-			       "allocate tty");
-	return 0;
-}
-
 static int make_plan(struct cli *c, struct exec *x, struct err *e)
 {
 	_cleanup_free_ char *config = malloc(CONFIG_BYTES), *process = NULL;
@@ -116,24 +105,7 @@ static int make_plan(struct cli *c, struct exec *x, struct err *e)
 		r = sbx_plan_grant(x->plan, e);
 	if (r == 0)
 		cli_warnings(c, x->plan);
-	return r < 0 ? r : check_terminal(c, x->plan, e);
-}
-
-static int open_terminal(const struct cli *c, struct exec *x, struct err *e)
-{
-	if (!x->plan->terminal.is_wanted)
-		return 0;
-	return c->console_socket ? console_connect(c->console_socket, &x->place.console, e)
-				 : sock_pair(SOCK_STREAM, &x->terminal, &x->place.console, e);
-}
-
-static int write_pid(const struct cli *c, const struct exec *x, struct err *e)
-{
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%d", (int)x->proc.pid), r;
-
-	r = c->pid_file ? file_replace(AT_FDCWD, c->pid_file, text, (size_t)n, 0644, e) : 0;
-	return r < 0 ? err_wrap(e, "--pid-file") : 0;
+	return r < 0 ? r : cli_check_terminal(c, x->plan, c->is_detached, e);
 }
 
 static int start(struct cli *c, struct exec *x, struct err *e)
@@ -150,7 +122,7 @@ static int start(struct cli *c, struct exec *x, struct err *e)
 	if (r == 0)
 		r = target_descend(&x->target.group, &c->groups_below, e);
 	if (r == 0)
-		r = open_terminal(c, x, e);
+		r = cli_open_terminal(c, x->plan, &x->place, &x->terminal, e);
 	if (r == 0 && !c->is_detached)
 		r = attend_signals(&x->signals, e);
 	if (r < 0)
@@ -167,7 +139,7 @@ static int start(struct cli *c, struct exec *x, struct err *e)
 	cli_debug(c, CLI_DEBUG_EXECUTED);
 	if (x->terminal >= 0)
 		r = console_receive(x->terminal, &x->master, e);
-	return r < 0 ? r : write_pid(c, x, e);
+	return r < 0 ? r : cli_write_pid(c, x->proc.pid, e);
 }
 
 static void exec_end(struct exec *x, bool has_failed)

@@ -1,6 +1,5 @@
 /* Creating and destroying a container: see ctr.h. */
 #include "sandbox/cli/ctr.h"
-#include "sandbox/seccomp_notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,9 +17,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/sock.h"
 #include "base/str.h"
-#include "sandbox/console.h"
+#include "sandbox/seccomp_notify.h"
 
 /* All containers' groups are in it, unless their config says where. */
 #define GROUP_OF_ALL   "sandbox"
@@ -198,16 +196,6 @@ static int step_gate(struct ctr *c, struct err *e)
 	return r < 0 ? r : open_fifo(c->state.dir, STATE_FILE_ANSWER, &c->gate.answer, e);
 }
 
-/* Where the terminal's master goes: to the engine, or to us. */
-static int open_terminal(struct ctr *c, struct sbx_place *place, struct err *e)
-{
-	if (!c->plan->terminal.is_wanted)
-		return 0;
-	if (c->cli->console_socket)
-		return console_connect(c->cli->console_socket, &place->console, e);
-	return sock_pair(SOCK_STREAM, &c->terminal, &place->console, e);
-}
-
 /* Its process, known by pid and start time, and to the world once create is done with it. */
 static int introduce(struct ctr *c, bool is_complete, struct err *e)
 {
@@ -233,7 +221,7 @@ static int step_launch(struct ctr *c, struct err *e)
 	int r = ctr_place_descriptors(c, &place, e);
 
 	if (r == 0)
-		r = open_terminal(c, &place, e);
+		r = cli_open_terminal(c->cli, c->plan, &place, &c->terminal, e);
 	cli_debug(c->cli, CLI_DEBUG_SETUP ": %s", c->state.bundle);
 	if (r == 0)
 		r = sbx_begin(c->plan, &place, &c->begun, e);
@@ -256,22 +244,13 @@ static int at_mounted(struct ctr *c, struct err *e)
 	return r < 0 ? r : sbx_go_on(&c->begun, e);
 }
 
-static int write_pid_file(struct ctr *c, struct err *e)
-{
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%d", (int)c->begun.proc.pid);
-
-	return c->cli->pid_file ? file_replace(AT_FDCWD, c->cli->pid_file, text, (size_t)n, 0644, e)
-				: 0;
-}
-
 /*
  * From the byte on the child lives without us. So it is known before: if we are killed in between, it dies of
  * the end of file.
  */
 static int at_gate(struct ctr *c, struct err *e)
 {
-	int r = write_pid_file(c, e);
+	int r = cli_write_pid(c->cli, c->begun.proc.pid, e);
 
 	if (r == 0)
 		r = introduce(c, true, e);
@@ -294,7 +273,7 @@ static int at_listening(struct ctr *c, struct err *e)
 static int step_accompany(struct ctr *c, struct err *e)
 {
 	enum sbx_stage stage = SBX_STAGE_EXECUTED;
-	int r = c->is_foreground ? write_pid_file(c, e) : 0;
+	int r = c->is_foreground ? cli_write_pid(c->cli, c->begun.proc.pid, e) : 0;
 
 	do {
 		if (r == 0)

@@ -54,36 +54,23 @@ int ctr_kill(struct ctr *c, struct err *e);
 int ctr_destroy(struct ctr *c, struct err *e);
 
 /* The rows that create and run have in common. */
+/* clang-format off */
 #define CTR_OPT_ROWS                                                                               \
-	{"bundle", 'b',                                                                            \
-	 OPT_TEXT, offsetof(struct cli, bundle),                                                   \
-	 "DIR",	   "the bundle; default the current directory"},                                   \
-		{"config", 'f',                                                                    \
-		 OPT_TEXT, offsetof(struct cli, config),                                           \
-		 "FILE",   "read it instead of the bundle's config.json"},                         \
-		{"pid-file", 0,                                                                    \
-		 OPT_TEXT,   offsetof(struct cli, pid_file),                                       \
-		 "FILE",     "write the pid of its process there"},                                \
-		{"console-socket", 0,                                                              \
-		 OPT_TEXT,	   offsetof(struct cli, console_socket),                           \
-		 "SOCKET",	   "send the master of its terminal there"},                       \
-		{"preserve-fds",                                                                   \
-		 0,                                                                                \
-		 OPT_COUNT,                                                                        \
-		 offsetof(struct cli, preserve_fds),                                               \
-		 "N",                                                                              \
-		 "pass N more descriptors on, from the third after those of LISTEN_FDS"},          \
-		{"no-new-keyring",                                                                 \
-		 0,                                                                                \
-		 OPT_FLAG,                                                                         \
-		 offsetof(struct cli, no_new_keyring),                                             \
-		 NULL,                                                                             \
-		 "leave it our session keyring"},                                                  \
-	{                                                                                          \
-		"no-pivot", 0, OPT_REFUSED, 0, NULL,                                               \
-			"a root that is not pivoted to can be left; put the bundle on a file "     \
-			"system of its own"                                                        \
-	}
+	{"bundle",         'b', OPT_TEXT,    offsetof(struct cli, bundle),         "DIR",          \
+	 "the bundle; default the current directory"},                                             \
+	{"config",         'f', OPT_TEXT,    offsetof(struct cli, config),         "FILE",         \
+	 "read it instead of the bundle's config.json"},                                           \
+	{"pid-file",       0,   OPT_TEXT,    offsetof(struct cli, pid_file),       "FILE",         \
+	 "write the pid of its process there"},                                                    \
+	{"console-socket", 0,   OPT_TEXT,    offsetof(struct cli, console_socket), "SOCKET",       \
+	 "send the master of its terminal there"},                                                 \
+	{"preserve-fds",   0,   OPT_COUNT,   offsetof(struct cli, preserve_fds),   "N",            \
+	 "pass N more descriptors on, from the third after those of LISTEN_FDS"},                  \
+	{"no-new-keyring", 0,   OPT_FLAG,    offsetof(struct cli, no_new_keyring), NULL,           \
+	 "leave it our session keyring"},                                                          \
+	{"no-pivot",       0,   OPT_REFUSED, 0,                                    NULL,           \
+	 "a root that is not pivoted to can be left; put the bundle on a file system of its own"}
+/* clang-format on */
 
 /* ---- ctr_hooks.c ---- */
 

@@ -54,22 +54,6 @@ int ctr_place_descriptors(struct ctr *c, struct sbx_place *place, struct err *e)
 	return cli_pass_descriptors(listen_fds() + c->cli->preserve_fds, place, e);
 }
 
-static int check_terminal(const struct ctr *c, struct err *e)
-{
-	const char *socket = c->cli->console_socket;
-	bool is_wanted = c->plan->terminal.is_wanted;
-
-	if (is_wanted && !socket && !c->is_foreground)
-		return err_set(e, EINVAL,
-			       "cannot allocate tty if sandbox will detach without setting "
-			       "console socket: use --console-socket");
-	if (socket && (c->is_foreground || !is_wanted))
-		return err_set(e, EINVAL,
-			       "cannot use console socket if sandbox will not detach or allocate "
-			       "tty");
-	return 0;
-}
-
 int ctr_load_bundle(struct ctr *c, struct err *e)
 {
 	_cleanup_free_ char *bundle = realpath(c->cli->bundle, NULL), *text = NULL;
@@ -88,7 +72,7 @@ int ctr_load_bundle(struct ctr *c, struct err *e)
 	if (r == 0)
 		r = sbx_plan_grant(c->plan, e);
 	if (r == 0)
-		r = check_terminal(c, e);
+		r = cli_check_terminal(c->cli, c->plan, !c->is_foreground, e);
 	if (r == 0)
 		r = tell_listen_fds(c->plan, listen_fds(), e);
 	if (r < 0)

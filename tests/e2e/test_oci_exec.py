@@ -490,10 +490,10 @@ def console_socket_gets_the_master():
 
 def console_socket_and_terminal_belong_together():
     with standing() as name:
-        exec_refused("-t", "-d", name, "true", says="cannot allocate tty if we will detach without setting")
+        exec_refused("-t", "-d", name, "true", says="cannot allocate tty if sandbox will detach without setting")
         for flags in (("-d",), ("-t",), ()):
             exec_refused(*flags, "--console-socket", "/x", name, "true",
-                         says="cannot use --console-socket if we will not detach or allocate tty")
+                         says="cannot use console socket if sandbox will not detach or allocate tty")
         exec_refused("-t", "-d", "--console-socket", "/nonexistent", name, "true", says="'/nonexistent': ENOENT")
     for change, flags in ((process(terminal=True), []), (process(terminal=False), ["--console-socket", "/x"])):
         name, at = bundle(config_of("pass", change))
