@@ -18,6 +18,7 @@ void root_fini(struct root_state *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(s->mounts); i++)
 		fd_close(&s->mounts[i]);
+	fd_close(&s->nodes);
 	fd_close(&s->scratch);
 	fd_close(&s->root);
 }

@@ -25,6 +25,7 @@ struct root_state {
 	int root;    /* top of the new root */
 	uint32_t n_scratch;
 	int mounts[SBX_MOUNTS_MAX]; /* by row of the plan: made ahead, or needed again */
+	int nodes;                  /* nodes.h; or -1 */
 	dev_t dev_fs; /* the file system at /dev if it is new, and nodes in it work; or 0 */
 	struct {
 		dev_t dev;
@@ -35,7 +36,9 @@ struct root_state {
 
 #define ROOT_STATE_INIT                                                                            \
 	{                                                                                          \
-		.scratch = -1, .root = -1, .mounts = { [0 ... SBX_MOUNTS_MAX - 1] = -1 }           \
+		.scratch = -1, .root = -1, .nodes = -1, .mounts = {                                \
+			[0 ... SBX_MOUNTS_MAX - 1] = -1                                            \
+		}                                                                                  \
 	}
 
 void root_fini(struct root_state *s);

@@ -3,7 +3,8 @@
  *
  * No node is made on the root's file system, and no file that was there is changed: a node lies in the new tmpfs at
  * /dev, or alone in one of its own, and is bound. Its owner and mode are set there. In a user namespace nobody can
- * make a node that works: there the host's node of that path is bound, after a look at what it is.
+ * make a node that works: there those that the parent made are bound (nodes.h), or, of a parent without the power to,
+ * the host's node of that path, after a look at what it is.
  */
 #include "sandbox/root.h"
 
@@ -23,6 +24,7 @@
 #include "base/str.h"
 #include "sandbox/dev.h"
 #include "sandbox/mount.h"
+#include "sandbox/nodes.h"
 #include "sandbox/sys.h"
 
 enum made { MADE_HERE = 1 }; /* else it is to be bound */
@@ -70,6 +72,13 @@ static int make_node(int dir, const char *name, const struct sbx_device *d, stru
 	return r;
 }
 
+static int hide(int tmpfs, struct err *e)
+{
+	if (tmpfs >= 0 && (fchdir(tmpfs) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0))
+		return err_errno(e, "detach");
+	return 0;
+}
+
 /* Only what is attached can be cloned: the tmpfs lies over the new root for that moment. */
 static int clone_node(int tmpfs, const struct sbx_device *d, const struct root_state *s, int *ret,
 		      struct err *e)
@@ -82,8 +91,8 @@ static int clone_node(int tmpfs, const struct sbx_device *d, const struct root_s
 	if (r < 0)
 		return r;
 	r = mnt_clone(tmpfs, "node", false, &mnt, e);
-	if (fchdir(tmpfs) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return err_errno(e, "detach");
+	if (hide(tmpfs, e) < 0)
+		return -e->code;
 	if (r == 0)
 		*ret = fd_steal(&mnt);
 	return r;
@@ -96,6 +105,15 @@ static int new_node(const struct sbx_device *d, const struct root_state *s, int 
 			MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &tmpfs, e);
 
 	return r < 0 ? r : clone_node(tmpfs, d, s, ret, e);
+}
+
+static int parent_s_node(const struct sbx_plan *p, const struct sbx_device *d,
+			 const struct root_state *s, int *ret, struct err *e)
+{
+	char name[NODES_NAME_MAX];
+
+	nodes_name((uint32_t)(d - p->devices), name);
+	return mnt_clone(s->nodes, name, false, ret, e);
 }
 
 /* What is bound here is handed to a stranger: it must be what its name says. */
@@ -167,7 +185,9 @@ static int bind_node(const struct sbx_plan *p, const struct sbx_device *d, int d
 	int r = sbx_plan_has(p, CLONE_NEWUSER) && !S_ISFIFO(d->mode) ? -EPERM
 								     : new_node(d, s, &mnt, &why);
 
-	if (r == -EPERM)
+	if (r == -EPERM && s->nodes >= 0 && !d->is_default)
+		r = parent_s_node(p, d, s, &mnt, e);
+	else if (r == -EPERM)
 		r = host_node(d, &mnt, e);
 	else if (r < 0)
 		*e = why;
@@ -229,10 +249,22 @@ static int add_links(const struct root_state *s, struct err *e)
 	return link_ptmx(dev, e);
 }
 
+/* Only what is attached can be cloned: it lies over the new root meanwhile, which is reached by its descriptor. */
+static int show_nodes(const struct root_state *s, struct err *e)
+{
+	return s->nodes < 0 ? 0 : mnt_attach(s->nodes, s->root, "/", e);
+}
+
 int root_devices(const struct sbx_plan *p, struct root_state *s, struct err *e)
 {
-	for (uint32_t i = 0; i < p->n_devices; i++)
-		if (one_device(p, &p->devices[i], s, e) < 0)
+	int r = show_nodes(s, e);
+
+	for (uint32_t i = 0; r == 0 && i < p->n_devices; i++) {
+		r = one_device(p, &p->devices[i], s, e);
+		if (r < 0)
 			return err_wrap(e, "'%s'", p->devices[i].path);
-	return p->has_own_dev ? add_links(s, e) : 0;
+	}
+	if (r == 0)
+		r = hide(s->nodes, e);
+	return r == 0 && p->has_own_dev ? add_links(s, e) : r;
 }

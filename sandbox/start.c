@@ -20,6 +20,7 @@
 #include "sandbox/lend.h"
 #include "sandbox/lsm.h"
 #include "sandbox/net.h"
+#include "sandbox/nodes.h"
 
 #define ID_MAP_BYTES 16384 /* 340 ranges, the most there can be, as the kernel shows them */
 
@@ -123,6 +124,7 @@ static int raise_child(const struct sbx_plan *plan, bool is_first, const struct 
 		       struct err *e)
 {
 	int mapped[SBX_MOUNTS_MAX], r = is_first ? write_maps(plan, b->proc.pid, e) : 0;
+	_cleanup_fd_ int nodes = -1;
 	size_t n = 0;
 
 	if (r == 0)
@@ -133,12 +135,16 @@ static int raise_child(const struct sbx_plan *plan, bool is_first, const struct 
 		r = sbx_tune_process(&plan->tune, b->proc.pid, e);
 	if (r == 0 && is_first)
 		r = idmap_make(plan, b->proc.pid, mapped, &n, e);
+	if (r == 0 && is_first)
+		r = nodes_make(plan, &nodes, e);
 	if (r == 0)
 		r = sock_send(b->sync, "g", 1, NULL, 0, e);
 	if (r == 0)
 		r = idmap_send(b->sync, mapped, n, e);
 	if (r == 0 && is_first)
 		r = lend_sources(plan, b->proc.pidfd, b->sync, e);
+	if (r == 0 && is_first)
+		r = nodes_send(plan, b->sync, nodes, e);
 	while (n > 0)
 		fd_close(&mapped[--n]);
 	return r;

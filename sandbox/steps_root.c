@@ -11,13 +11,16 @@
 #include "sandbox/hook.h"
 #include "sandbox/idmap.h"
 #include "sandbox/lend.h"
+#include "sandbox/nodes.h"
 
-/* After all that closes descriptors. */
+/* What the parent made. After all that closes descriptors. */
 int step_mapped(struct child *c, struct err *e)
 {
 	int r = idmap_receive(c->plan, c->sync, c->root.mounts, e);
 
-	return r < 0 ? r : lend_receive(c->plan, c->sync, c->root.mounts, e);
+	if (r == 0)
+		r = lend_receive(c->plan, c->sync, c->root.mounts, e);
+	return r < 0 ? r : nodes_receive(c->plan, c->sync, &c->root.nodes, e);
 }
 
 int step_private(struct child *c, struct err *e)

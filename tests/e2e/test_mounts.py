@@ -329,7 +329,7 @@ def bound_dev_is_left_alone_and_looked_at():
     fails(b, "devices: '/dev/zero': open in the /dev that is bound: ENOENT")
 
 
-def devices_in_a_user_namespace_are_the_host_s():
+def devices_in_a_user_namespace_are_made_ahead_with_their_owner():
     for dev in (True, False):
         b = Bundle("user", dev=dev)
         b.in_user_namespace()
@@ -337,8 +337,14 @@ def devices_in_a_user_namespace_are_the_host_s():
                                         {"path": "/dev/pipe", "type": "p"}]
         equal(b.output("cd /dev; stat -c '%t:%T' null zero; echo x > null; [ -p pipe ] && echo pipe").split(),
               ["1:3", "1:5", "pipe"])
-        b.config["linux"]["devices"][0].update(path="/dev/zero")
-        fails(b, "devices: '/dev/zero': the host's is not device c 1:3")
+        b.config["linux"]["devices"] = [
+            {"path": "/dev/ours", "type": "c", "major": 1, "minor": 3, "uid": 10, "gid": 11, "fileMode": 0o620},
+            {"path": "/dev/sub/disk", "type": "b", "major": 240, "minor": 7}]
+        equal(b.output("cd /dev; stat -c '%a %u:%g %t:%T' ours sub/disk; echo x > ours; head -c1 sub/disk 2>&1"
+                       "; cut -d' ' -f5 /proc/self/mountinfo | head -1").splitlines(),
+              ["620 10:11 1:3", "666 0:0 f0:7", "head: sub/disk: Operation not permitted", "/"])
+        b.config["linux"]["devices"][0]["uid"] = 70000
+        fails(b, "device '/dev/ours': owner 70000 is not in the user namespace")
 
 
 def sources_that_only_root_reaches_are_bound_in_a_user_namespace():
@@ -407,7 +413,7 @@ TESTS = [
     devices_of_the_config_have_owner_and_mode,
     device_that_is_there_must_be_the_same,
     bound_dev_is_left_alone_and_looked_at,
-    devices_in_a_user_namespace_are_the_host_s,
+    devices_in_a_user_namespace_are_made_ahead_with_their_owner,
     sources_that_only_root_reaches_are_bound_in_a_user_namespace,
     flags_of_a_source_stay_locked_in_a_user_namespace,
     bundle_s_ptmx_is_replaced,
