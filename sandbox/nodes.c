@@ -31,7 +31,7 @@ static bool are_wanted(const struct sbx_plan *p)
 	return n > 0 && sbx_plan_has(p, CLONE_NEWUSER) && p->n_uid_maps > 0 && p->n_gid_maps > 0;
 }
 
-void nodes_name(uint32_t i, char name[static NODES_NAME_MAX])
+void dev_nodes_name(uint32_t i, char name[static NODES_NAME_MAX])
 {
 	(void)snprintf(name, NODES_NAME_MAX, "%u", i);
 }
@@ -58,7 +58,7 @@ static int make_one(const struct sbx_plan *p, uint32_t i, int dir, struct err *e
 		r = outside(p->gid_maps, p->n_gid_maps, d->gid, &gid, e);
 	if (r < 0)
 		return r;
-	nodes_name(i, name);
+	dev_nodes_name(i, name);
 	if (mknodat(dir, name, (mode_t)d->mode, makedev(d->major, d->minor)) < 0)
 		return err_errno(e, "mknod");
 	if (fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -67,7 +67,7 @@ static int make_one(const struct sbx_plan *p, uint32_t i, int dir, struct err *e
 	return 0;
 }
 
-int nodes_make(const struct sbx_plan *p, int *ret, struct err *e)
+int dev_nodes_make(const struct sbx_plan *p, int *ret, struct err *e)
 {
 	_cleanup_fd_ int tmpfs = -1;
 	struct err why = ERR_INIT;
@@ -93,12 +93,12 @@ int nodes_make(const struct sbx_plan *p, int *ret, struct err *e)
 	return r;
 }
 
-int nodes_send(const struct sbx_plan *p, int sync, int nodes, struct err *e)
+int dev_nodes_send(const struct sbx_plan *p, int sync, int nodes, struct err *e)
 {
 	return are_wanted(p) ? sock_send(sync, "d", 1, &nodes, nodes >= 0, e) : 0;
 }
 
-int nodes_receive(const struct sbx_plan *p, int sync, int *ret, struct err *e)
+int dev_nodes_receive(const struct sbx_plan *p, int sync, int *ret, struct err *e)
 {
 	size_t len = 0, n = 0;
 	char d;

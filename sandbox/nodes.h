@@ -13,13 +13,13 @@
 #define NODES_NAME_MAX 12
 
 /* The name of device i in that tmpfs. */
-void nodes_name(uint32_t i, char name[static NODES_NAME_MAX]);
+void dev_nodes_name(uint32_t i, char name[static NODES_NAME_MAX]);
 
 /* The parent: -1 in *ret if it may not, or if there is nothing to be made. */
-int nodes_make(const struct sbx_plan *p, int *ret, struct err *e);
-int nodes_send(const struct sbx_plan *p, int sync, int nodes, struct err *e);
+int dev_nodes_make(const struct sbx_plan *p, int *ret, struct err *e);
+int dev_nodes_send(const struct sbx_plan *p, int sync, int nodes, struct err *e);
 
 /* The child. */
-int nodes_receive(const struct sbx_plan *p, int sync, int *ret, struct err *e);
+int dev_nodes_receive(const struct sbx_plan *p, int sync, int *ret, struct err *e);
 
 #endif

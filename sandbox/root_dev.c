@@ -112,7 +112,7 @@ static int parent_s_node(const struct sbx_plan *p, const struct sbx_device *d,
 {
 	char name[NODES_NAME_MAX];
 
-	nodes_name((uint32_t)(d - p->devices), name);
+	dev_nodes_name((uint32_t)(d - p->devices), name);
 	return mnt_clone(s->nodes, name, false, ret, e);
 }
 

@@ -136,7 +136,7 @@ static int raise_child(const struct sbx_plan *plan, bool is_first, const struct 
 	if (r == 0 && is_first)
 		r = idmap_make(plan, b->proc.pid, mapped, &n, e);
 	if (r == 0 && is_first)
-		r = nodes_make(plan, &nodes, e);
+		r = dev_nodes_make(plan, &nodes, e);
 	if (r == 0)
 		r = sock_send(b->sync, "g", 1, NULL, 0, e);
 	if (r == 0)
@@ -144,7 +144,7 @@ static int raise_child(const struct sbx_plan *plan, bool is_first, const struct 
 	if (r == 0 && is_first)
 		r = lend_sources(plan, b->proc.pidfd, b->sync, e);
 	if (r == 0 && is_first)
-		r = nodes_send(plan, b->sync, nodes, e);
+		r = dev_nodes_send(plan, b->sync, nodes, e);
 	while (n > 0)
 		fd_close(&mapped[--n]);
 	return r;

@@ -20,7 +20,7 @@ int step_mapped(struct child *c, struct err *e)
 
 	if (r == 0)
 		r = lend_receive(c->plan, c->sync, c->root.mounts, e);
-	return r < 0 ? r : nodes_receive(c->plan, c->sync, &c->root.nodes, e);
+	return r < 0 ? r : dev_nodes_receive(c->plan, c->sync, &c->root.nodes, e);
 }
 
 int step_private(struct child *c, struct err *e)

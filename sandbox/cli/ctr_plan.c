@@ -72,6 +72,8 @@ int ctr_load_bundle(struct ctr *c, struct err *e)
 	if (r == 0)
 		r = sbx_plan_grant(c->plan, e);
 	if (r == 0)
+		cli_warnings(c->cli, c->plan);
+	if (r == 0)
 		r = cli_check_terminal(c->cli, c->plan, !c->is_foreground, e);
 	if (r == 0)
 		r = tell_listen_fds(c->plan, listen_fds(), e);
