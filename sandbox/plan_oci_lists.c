@@ -313,9 +313,13 @@ static int device_access(const struct node *n, bool is_allowed, uint32_t *ret, s
 	if (r < 0)
 		return r;
 	for (const char *c = text; *c; c++) {
-		if (!strchr("rwm", *c))
+		/* "a", which is devices.deny's word for all, is written for runc: to deny more is safe. */
+		if (!strchr(is_allowed ? "rwm" : "rwma", *c))
 			return node_fail(n, e, "'%s': of r, w and m only", text);
-		access |= *c == 'r' ? CG_DEV_READ : *c == 'w' ? CG_DEV_WRITE : CG_DEV_MKNOD;
+		access |= *c == 'r'   ? CG_DEV_READ
+			  : *c == 'w' ? CG_DEV_WRITE
+			  : *c == 'm' ? CG_DEV_MKNOD
+				      : CG_DEV_ALL;
 	}
 	if (access == 0 && is_allowed)
 		return node_fail(n, e, "is missing: what is allowed");

@@ -155,15 +155,17 @@ START_TEST(devices_are_denied_but_for_the_default_ones)
 				"\"resources\": {\"devices\": [{\"allow\": false, \"access\": "
 				"\"rwm\"},"
 				"{\"allow\": true, \"type\": \"c\", \"major\": 10, \"minor\": 229, "
-				"\"access\": \"rw\"}]},"));
+				"\"access\": \"rw\"},"
+				"{\"allow\": false, \"type\": \"c\", \"access\": \"ra\"}]},"));
 	const struct cg_device *d = p->resources.devices;
 
 	ck_assert(p->resources.limits_devices && !p->resources.devices_may_fail);
-	ck_assert_uint_eq(p->resources.n_devices, 2 + cg_n_default_devices);
+	ck_assert_uint_eq(p->resources.n_devices, 3 + cg_n_default_devices);
 	ck_assert(!d[0].is_allowed && d[0].type == 'a' && d[0].major == CG_DEV_ANY);
 	ck_assert(d[1].is_allowed && d[1].major == 10 && d[1].minor == 229);
 	ck_assert_uint_eq(d[1].access, CG_DEV_READ | CG_DEV_WRITE);
-	ck_assert_int_eq(memcmp(d + 2, cg_default_devices, cg_n_default_devices * sizeof(*d)), 0);
+	ck_assert(!d[2].is_allowed && d[2].type == 'c' && d[2].access == CG_DEV_ALL);
+	ck_assert_int_eq(memcmp(d + 3, cg_default_devices, cg_n_default_devices * sizeof(*d)), 0);
 	sbx_plan_free(p);
 	p = oci_plan(OCI_WITH(.linux_part = ""));
 	ck_assert(p->resources.limits_devices);

@@ -294,6 +294,8 @@ static const struct {
 	{"\"resources\": {\"devices\": [{\"access\": \"rwm\"}]}", "config.json: linux.resources.devices[0].allow: is missing"},
 	{"\"resources\": {\"devices\": [{\"allow\": true}]}", "config.json: linux.resources.devices[0].access: is missing"},
 	{"\"resources\": {\"devices\": [{\"allow\": true, \"access\": \"rx\"}]}", "config.json: linux.resources.devices[0].access: 'rx'"},
+	{"\"resources\": {\"devices\": [{\"allow\": true, \"access\": \"rwa\"}]}", "config.json: linux.resources.devices[0].access: 'rwa'"},
+	{"\"resources\": {\"devices\": [{\"allow\": false, \"access\": \"rx\"}]}", "config.json: linux.resources.devices[0].access: 'rx'"},
 	{"\"resources\": {\"devices\": [{\"allow\": true, \"access\": \"r\", \"type\": \"p\"}]}", "config.json: linux.resources.devices[0].type: 'p'"},
 };
 /* clang-format on */
