@@ -12,8 +12,9 @@
 #include "base/mem.h"
 #include "sandbox/cgroup_host.h"
 
-#define GRACE_US	 (50 * CLK_US_PER_MS) /* for what cgroup.kill reaches */
-#define FREEZE_US	 (2 * CLK_US_PER_SEC)
+#define GRACE_US         (50 * CLK_US_PER_MS) /* for what cgroup.kill reaches */
+#define FREEZE_US        (2 * CLK_US_PER_SEC)
+#define FOUND            1
 #define PROCESSES_ROUNDS 5
 
 static int remove_group(int parent, const char *name, void *arg, struct err *e)
@@ -126,6 +127,41 @@ int cg_processes(const struct cg *cg, pid_t **ret, size_t *ret_n, struct err *e)
 	}
 	*ret = p.list;
 	*ret_n = p.n;
+	return 0;
+}
+
+struct search {
+	pid_t wanted;
+	int found; /* the group's directory; -1 = not yet */
+};
+
+static int match(void *arg, int pid, struct err *e)
+{
+	(void)e;
+	return pid == ((const struct search *)arg)->wanted ? FOUND : 0;
+}
+
+static int search_group(int parent, const char *name, void *arg, struct err *e)
+{
+	struct search *s = arg;
+	int r = s->found < 0 ? each_process(parent, name, match, s, e) : 0;
+
+	return r == FOUND ? file_open_dir(parent, name, &s->found, e) : r;
+}
+
+int cg_go_to(struct cg *cg, pid_t pid, struct err *e)
+{
+	struct search s = {.wanted = pid, .found = -1};
+	int core = cg->dir[CG_CORE], r = cg_walk(core, ".", search_group, &s, e);
+
+	if (r < 0 || s.found < 0) {
+		fd_close(&s.found);
+		return r < 0 ? r : err_set(e, ESRCH, "cgroup: process %d is not in it", (int)pid);
+	}
+	for (int h = CG_CORE; h < CG_HIERARCHIES; h++)
+		if (cg->dir[h] == core)
+			cg->dir[h] = s.found;
+	fd_close(&core);
 	return 0;
 }
 

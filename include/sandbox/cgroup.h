@@ -67,9 +67,9 @@ enum cg_hierarchy {
 
 /* A set of hierarchies: bit h for hierarchy h. */
 typedef uint32_t cg_set;
-#define CG_BIT(h)	((cg_set)1 << (h))
+#define CG_BIT(h)       ((cg_set)1 << (h))
 #define CG_SET_REQUIRED (CG_BIT(CG_REQUIRED) - 1)
-#define CG_SET_ALL	(CG_BIT(CG_HIERARCHIES) - 1)
+#define CG_SET_ALL      (CG_BIT(CG_HIERARCHIES) - 1)
 
 /* ---- the host ---- */
 
@@ -189,7 +189,7 @@ int cg_shared_create(struct cg_host *host, const char *path, cg_set needed, stru
  */
 struct cg_paths {
 	char dir[CG_HIERARCHIES][PATH_MAX]; /* "" = not in this hierarchy */
-	uint32_t depth;			    /* this many groups of it are ours, itself included */
+	uint32_t depth;                     /* this many groups of it are ours, itself included */
 };
 
 /* The paths of an open group. */
@@ -219,13 +219,13 @@ int cg_paths_remove(struct cg_host *host, const struct cg_paths *p, struct err *
 
 /* All limits of a group. Zero means no limit (weight and period: the kernel's default). */
 struct cg_limits {
-	uint64_t memory_bytes;	/* rounded down to pages by the kernel */
-	uint64_t swap_bytes;	/* beside memory; v1 needs memory_bytes for it (-EINVAL) */
-	bool swap_off;		/* no swap at all; swap_bytes must be 0 */
-	uint64_t cpu_quota_us;	/* per period, 1000 at least */
+	uint64_t memory_bytes;  /* rounded down to pages by the kernel */
+	uint64_t swap_bytes;    /* beside memory; v1 needs memory_bytes for it (-EINVAL) */
+	bool swap_off;          /* no swap at all; swap_bytes must be 0 */
+	uint64_t cpu_quota_us;  /* per period, 1000 at least */
 	uint64_t cpu_period_us; /* 1000 .. 1000000; default 100000 */
-	uint64_t cpu_weight;	/* 1 .. 10000; default 100. v1: shares, the same ratio */
-	uint64_t pids_max;	/* tasks: processes and threads */
+	uint64_t cpu_weight;    /* 1 .. 10000; default 100. v1: shares, the same ratio */
+	uint64_t pids_max;      /* tasks: processes and threads */
 };
 
 /*
@@ -275,6 +275,12 @@ int cg_is_frozen(const struct cg *cg, bool *ret, struct err *e);
 int cg_processes(const struct cg *cg, pid_t **ret, size_t *ret_n, struct err *e);
 
 /*
+ * Make cg, on v2, the group below it (or itself) that pid is in: one whose children have controllers takes no processes,
+ * but may have been left by its first. -ESRCH if pid is in none of them.
+ */
+int cg_go_to(struct cg *cg, pid_t pid, struct err *e);
+
+/*
  * SIGKILL to everything in the group and below, forks in flight included. But (Linux 6.18) not to a process whose
  * first thread has exited while others run: the signal goes to that thread, and is lost. Enough where pid 1 of the
  * processes' pid namespace is among them and ours; else cg_end().
@@ -304,13 +310,13 @@ int cg_wait_frozen(const struct cg *cg, uint64_t deadline_us, struct err *e);
  * protocol: the first four suffice for billing an invocation.
  */
 enum cg_meter_fd {
-	CG_FD_CPU_STAT,	    /* v2 cpu.stat */
-	CG_FD_MEM_PEAK,	    /* memory.peak or memory.max_usage_in_bytes */
-	CG_FD_OOM,	    /* memory.events or memory.oom_control */
-	CG_FD_FREEZE,	    /* cgroup.freeze */
-	CG_FD_MEM_NOW,	    /* memory.current or memory.usage_in_bytes */
+	CG_FD_CPU_STAT,     /* v2 cpu.stat */
+	CG_FD_MEM_PEAK,     /* memory.peak or memory.max_usage_in_bytes */
+	CG_FD_OOM,          /* memory.events or memory.oom_control */
+	CG_FD_FREEZE,       /* cgroup.freeze */
+	CG_FD_MEM_NOW,      /* memory.current or memory.usage_in_bytes */
 	CG_FD_CPU_THROTTLE, /* cpu.stat of the cpu controller */
-	CG_FD_PIDS_NOW,	    /* pids.current */
+	CG_FD_PIDS_NOW,     /* pids.current */
 	CG_FD_PIDS_PEAK,    /* pids.peak; -1 where the kernel has none */
 	CG_METER_FDS
 };

@@ -132,6 +132,9 @@ static int start(struct cli *c, struct exec *x, struct err *e)
 	if (x->plan->tune.has_exec_initial)
 		cli_debug(c, "initial CPU affinity: 0x%lx", x->plan->tune.exec_initial.words[0]);
 	r = sbx_exec(x->plan, &x->place, &x->target.init, &x->proc, e);
+	/* A container that runs systemd has moved itself into a group below its own, and given that controllers. */
+	if (r == -EBUSY && cg_go_to(&x->target.group, x->target.init.pid, e) == 0)
+		r = sbx_exec(x->plan, &x->place, &x->target.init, &x->proc, e);
 	fd_close(&x->place.console);
 	if (r < 0)
 		return err_wrap(e, "exec failed");

@@ -5,10 +5,11 @@ Each attack is made by root inside, shows no effect outside, and has a harmless 
 """
 import os
 import shutil
+import subprocess
 import sys
 
-from bundle import WORK, Bundle, equal
-from lib import Tap
+from bundle import SANDBOX, STATE, WORK, Bundle, equal
+from lib import Skip, Tap
 
 
 def caps(bundle, *names):
@@ -107,13 +108,38 @@ def groups_that_a_container_makes_are_its_own_and_go_with_it():
     equal(groups(), [])
 
 
-def cgroup_tree_of_the_host_in_a_user_namespace_is_refused():
+def groups_with_controllers_let_a_further_process_in():
+    """As systemd inside does it: on v2 a group whose children have controllers takes no processes."""
+    b = Bundle("delegated")
+    b.mount("/sys", type="sysfs", source="sysfs", options=["ro"])
+    b.mount("/sys/fs/cgroup", type="cgroup2", source="cgroup", options=["rw"])
+    caps(b, "CAP_DAC_OVERRIDE")
+    p = b.start("cd /sys/fs/cgroup && busybox mkdir -p in/deep && echo 0 >in/deep/cgroup.procs &&"
+                "for c in $(cat cgroup.controllers); do echo +$c >cgroup.subtree_control; done;"
+                "cat cgroup.subtree_control; exec busybox sleep 60")
+    controllers = p.stdout.readline().split()
+    name = f"{b.name}-{Bundle.count}"
+    done = subprocess.run([SANDBOX, "--root", STATE, "exec", name, "/bin/busybox", "grep", "^0:", "/proc/self/cgroup"],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    p.terminate()
+    p.kill()
+    p.communicate(timeout=60)
+    subprocess.run([SANDBOX, "--root", STATE, "delete", "--force", name], check=True)
+    if not controllers:
+        raise Skip("there is no controller on v2")
+    equal((done.stdout, done.stderr), ("0::/in/deep\n", ""))
+
+
+def cgroup_tree_of_the_host_is_not_seen_from_a_user_namespace():
     b = Bundle("tree")
     b.config["linux"]["namespaces"] = [n for n in b.config["linux"]["namespaces"] if n["type"] != "cgroup"]
-    b.mount("/sys/fs/cgroup", type="cgroup", source="cgroup")
+    b.mount("/sys/fs/cgroup", type="cgroup", source="cgroup", options=["rw"])
     b.in_user_namespace()
-    status, out, err = b.run("echo started")
-    assert status != 0 and not out and "cgroup" in err, (status, out, err)
+    out = b.output("cd /sys/fs/cgroup; [ -d memory ] && cd memory; busybox ls -d */ 2>/dev/null; busybox mkdir evil"
+                   " 2>/dev/null && echo made; (echo 1 >cgroup.procs) 2>/dev/null && echo moved; busybox cat cgroup.procs"
+                   " | busybox grep -c .")
+    assert len(out) == 1 and 1 <= int(out) <= 5, out  # its own processes, and no group of others
+    equal(groups(), [])
 
 
 def processes_are_limited_from_the_first_on():
@@ -169,7 +195,8 @@ TESTS = [
     cve_2022_0492_release_agent_stays_the_host_s,
     cve_2023_25809_cgroup_tree_is_written_only_where_the_config_says_so,
     groups_that_a_container_makes_are_its_own_and_go_with_it,
-    cgroup_tree_of_the_host_in_a_user_namespace_is_refused,
+    groups_with_controllers_let_a_further_process_in,
+    cgroup_tree_of_the_host_is_not_seen_from_a_user_namespace,
     processes_are_limited_from_the_first_on,
     memory_is_limited,
     limit_that_cannot_be_kept_stops_the_start_and_leaves_nothing,
