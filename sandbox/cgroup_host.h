@@ -7,7 +7,7 @@
 
 struct cg_host {
 	struct cg_layout layout;
-	struct cg own;	 /* our own group when probed; groups are made below it */
+	struct cg own;   /* our own group when probed; groups are made below it */
 	bool is_adopted; /* this process moved into a leaf of its root (cg_root_create) */
 	cg_set root_set; /* and that root is in these hierarchies */
 	char root_name[NAME_MAX + 1];

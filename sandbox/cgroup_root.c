@@ -22,7 +22,7 @@
 #include "sandbox/cgroup_host.h"
 
 #define SWEEP_TIMEOUT_US (10 * CLK_US_PER_SEC)
-#define SWEEP_ROUNDS	 5
+#define SWEEP_ROUNDS     5
 
 static bool exists(int dirfd, const char *name)
 {

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "sandbox/net.h"
 #include "sandbox/nodes.h"
 
+#define LOOK_MS      200   /* at who should have answered by now */
 #define ID_MAP_BYTES 16384 /* 340 ranges, the most there can be, as the kernel shows them */
 
 void sbx_proc_close(struct sbx_proc *p)
@@ -233,17 +235,54 @@ int sbx_finish(const struct sbx_plan *plan, struct sbx_begun *b, struct sbx_proc
 	return 0;
 }
 
-int sbx_open_gate(int start, int answer, struct err *e)
+/* What it executes now; false: it cannot be told. */
+static bool look_at_program(pid_t pid, struct stat *ret)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	return stat(path, ret) == 0;
+}
+
+/*
+ * 1: there is something to read, even if it is the end. 0: no end comes, but it executes another program: somebody
+ * inside who may trace it has opened the FIFO too, and would have us wait for ever.
+ */
+static int await_answer(int answer, pid_t pid, const struct stat *before, struct err *e)
+{
+	struct pollfd p = {.fd = answer, .events = POLLIN};
+	struct stat now;
+
+	for (;;) {
+		int n = poll(&p, 1, before ? LOOK_MS : -1);
+
+		if (n > 0)
+			return 1;
+		if (n < 0 && errno != EINTR)
+			return err_errno(e, "wait for its answer");
+		if (n == 0 && (look_at_program(pid, &now) ? now.st_ino != before->st_ino ||
+								    now.st_dev != before->st_dev
+							  : errno == ENOENT))
+			return 0;
+	}
+}
+
+int sbx_open_gate(int start, int answer, pid_t pid, struct err *e)
 {
 	struct child_report rep;
-	struct pollfd p = {.fd = answer, .events = POLLIN};
+	struct stat before;
+	bool can_look = look_at_program(pid, &before);
 	ssize_t n;
+	int r;
 
 	if (write(start, "g", 1) != 1)
 		return err_errno(e, "let it start");
-	do
-		n = poll(&p, 1, -1) < 0 ? -1 : read(answer, &rep, sizeof(rep));
-	while (n < 0 && (errno == EINTR || errno == EAGAIN));
+	do {
+		r = await_answer(answer, pid, can_look ? &before : NULL, e);
+		if (r <= 0)
+			return r;
+		n = read(answer, &rep, sizeof(rep));
+	} while (n < 0 && (errno == EINTR || errno == EAGAIN));
 	if (n == 0)
 		return 0; /* executed: the other ends were close-on-exec */
 	if (n != sizeof(rep) || rep.err.code <= 0)

@@ -32,9 +32,9 @@
 #include "base/err.h"
 #include "sandbox/cgroup.h"
 
-#define STATE_ID_MAX	      255 /* a name of a directory, and of a group */
-#define STATE_BYTES	      (1u << 20)
-#define STATE_VERSION	      1
+#define STATE_ID_MAX          255 /* a name of a directory, and of a group */
+#define STATE_BYTES           (1u << 20)
+#define STATE_VERSION         1
 #define STATE_CONTAINERS_MAX  65536
 #define STATE_ANNOTATIONS_MAX 4096
 
@@ -44,7 +44,7 @@
 
 enum state_status {
 	STATE_CREATING, /* create works on it */
-	STATE_CREATED,	/* its process waits at the gate */
+	STATE_CREATED,  /* its process waits at the gate */
 	STATE_RUNNING,
 	STATE_PAUSED,
 	STATE_STOPPED, /* the process has ended, or its creator was killed before there was one */
@@ -56,19 +56,19 @@ const char *state_status_name(enum state_status s);
 
 /* Plain data but for dir; all strings belong to arena. */
 struct state {
-	int dir;	/* ROOT/ID; -1 after state_parse() */
+	int dir;        /* ROOT/ID; -1 after state_parse() */
 	bool is_locked; /* by us */
 	const char *id;
 	const char *oci_version; /* of the config */
-	pid_t pid;		 /* 0: there is none yet */
-	uint64_t pid_start;	 /* its start, clock ticks since boot: field 22 of /proc/PID/stat */
-	const char *bundle;	 /* absolute */
-	const char *rootfs;	 /* absolute, on the host */
-	const char *created;	 /* RFC 3339, UTC, ns */
-	const char *owner;	 /* who made it: "root", or the number of his user */
+	pid_t pid;               /* 0: there is none yet */
+	uint64_t pid_start;      /* its start, clock ticks since boot: field 22 of /proc/PID/stat */
+	const char *bundle;      /* absolute */
+	const char *rootfs;      /* absolute, on the host */
+	const char *created;     /* RFC 3339, UTC, ns */
+	const char *owner;       /* who made it: "root", or the number of his user */
 	bool is_complete; /* create has done all: what is not is a leftover, if nobody has the lock */
-	bool is_attached;	/* `run` waits for it; it ends with its runtime */
-	const char *group;	/* as cg_shared_create() takes it */
+	bool is_attached;       /* `run` waits for it; it ends with its runtime */
+	const char *group;      /* as cg_shared_create() takes it */
 	struct cg_paths *paths; /* of the group; NULL: it is not made yet, so nothing is in it */
 	/* Name, value, name, value ...; n counts pairs. */
 	const char **annotations;
@@ -126,8 +126,8 @@ void state_list_free(char **ids);
 /* ---- exit.json ---- */
 
 struct state_exit {
-	bool is_known;	 /* false: nobody saw it end */
-	int status;	 /* as a shell tells it: 128 and the number of a signal */
+	bool is_known;   /* false: nobody saw it end */
+	int status;      /* as a shell tells it: 128 and the number of a signal */
 	bool oom_killed; /* the group's memory limit killed something in it */
 };
 

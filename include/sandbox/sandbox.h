@@ -108,10 +108,10 @@ int sbx_await(const struct sbx_plan *plan, struct sbx_begun *b, enum sbx_stage *
 int sbx_go_on(const struct sbx_begun *b, struct err *e);
 
 /*
- * Let a gated process execute its program, from any process: start and answer are the FIFOs' other ends (written
- * and read). Blocks until it has executed or failed, or has died.
+ * Let a gated process, pid, execute its program, from any process: start and answer are the FIFOs' other ends
+ * (written and read). Blocks until it has executed or failed, or has died.
  */
-int sbx_open_gate(int start, int answer, struct err *e);
+int sbx_open_gate(int start, int answer, pid_t pid, struct err *e);
 
 /* Instead of sbx_finish(): end it. Blocks until it is reaped. */
 void sbx_abandon(struct sbx_begun *b);

@@ -13,12 +13,12 @@
 #include "sandbox/state.h"
 
 #define FREEZE_TIMEOUT_US (2 * CLK_US_PER_SEC)
-#define END_TIMEOUT_US	  (10 * CLK_US_PER_SEC)
+#define END_TIMEOUT_US    (10 * CLK_US_PER_SEC)
 
 const struct opt kill_opts[] = {
-	{"all",	'a', OPT_FLAG,  offsetof(struct cli, to_all), NULL, "to all processes in it"},
+	{"all",    'a', OPT_FLAG,  offsetof(struct cli, to_all), NULL, "to all processes in it"},
 	OPT_ROW_ID,
-	{"SIGNAL", 0,   OPT_MAYBE, offsetof(struct cli, signal), NULL, NULL			 },
+	{"SIGNAL", 0,   OPT_MAYBE, offsetof(struct cli, signal), NULL, NULL                    },
 	OPT_ROW_END,
 };
 

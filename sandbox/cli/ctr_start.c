@@ -33,7 +33,7 @@ static int let_through(const struct state *s, struct err *e)
 	answer = openat(s->dir, STATE_FILE_ANSWER, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (answer < 0)
 		return err_errno(e, "state: open '" STATE_FILE_ANSWER "'");
-	r = sbx_open_gate(start, answer, e);
+	r = sbx_open_gate(start, answer, s->pid, e);
 	/* Whether they are there or not, nobody holds their other ends any more. */
 	(void)unlinkat(s->dir, STATE_FILE_START, 0);
 	(void)unlinkat(s->dir, STATE_FILE_ANSWER, 0);

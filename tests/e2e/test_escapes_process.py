@@ -135,6 +135,22 @@ def paused_container_is_deleted():
             equal(state(name)["status"], "paused" if verb[0] == "run" else "created")
 
 
+def start_returns_though_somebody_inside_holds_its_answer():
+    """Who comes in before the start, and may trace all, opens the FIFO by which start waits."""
+    b = Bundle("answer")
+    caps(b, "CAP_SYS_PTRACE")
+    out = os.path.join(b.dir, "out")
+    os.mkdir(out)
+    b.bind("/out", out)
+    hold = ("for f in /proc/1/fd/*; do case $(busybox readlink $f) in */answer) exec 9<>$f; echo >/out/held;; esac;"
+            "done; exec busybox sleep 600")
+    with standing(b, ["/bin/busybox", "sleep", "600"], ("create",)) as name:
+        done("exec", "-d", name, "/bin/busybox", "sh", "-c", hold)
+        wait_for(lambda: os.path.exists(os.path.join(out, "held")), "the holder")
+        done("start", name)
+        equal(state(name)["status"], "running")
+
+
 # --- what is written for others ---
 
 def cve_2019_12439_2020_5291_no_name_that_can_be_guessed_is_followed():
@@ -240,7 +256,8 @@ def texts_that_are_no_config_are_refused():
                  good.replace('"1.3.0"', '"1.3.0\\u001b[2J"'), good.replace('"linux": {', '"linux": [{'),
                  good.replace('"env": [', '"env": [{}, '), good.replace('"args": []', '"args": [""]'),
                  good.replace('"args": []', '"args": "sh"'), good.replace('"uid": 0', '"uid": 0.5'),
-                 good.replace('"uid": 0', '"uid": 1e400'), good + good, "\ufeff" + good, good.replace("1.3.0", "\udcff"),
+                 good.replace('"uid": 0', '"uid": 1e400'), good + good, "\ufeff" + good,
+                 good.replace("1.3.0", "\udcff"),
                  good.replace('"type": "pid"', '"type": ""'), good.replace('"cwd": "/"', '"cwd": ""')):
         b = Bundle("text")
         with open(os.path.join(b.dir, "config.json"), "w", encoding="utf-8", errors="surrogateescape") as f:
@@ -381,7 +398,8 @@ def exec_has_the_filter_the_limits_and_the_capabilities_of_the_container():
                                     "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 99}]}
     look = ("import os, re; s = open('/proc/self/status').read()\n"
             "print(re.findall('(?:CapEff|CapBnd|NoNewPrivs|Seccomp):\\t(\\S+)', s))\n"
-            "import ctypes; l = ctypes.CDLL(None, use_errno=True); l.syscall(83, b'/tmp/x', 0); print(ctypes.get_errno())")
+            "import ctypes; l = ctypes.CDLL(None, use_errno=True); l.syscall(83, b'/tmp/x', 0)\n"
+            "print(ctypes.get_errno())")
     with standing(b, ["/bin/busybox", "sleep", "600"]) as name:
         wanted = "['0000000000000020', '0000000000000020', '1', '2']\n99\n"
         equal(done("exec", name, *python(look)), wanted)
@@ -514,6 +532,7 @@ TESTS = [
     process_without_its_first_thread_is_running_and_can_be_killed,
     groups_nested_deeply_are_removed,
     paused_container_is_deleted,
+    start_returns_though_somebody_inside_holds_its_answer,
     cve_2016_9962_who_comes_in_cannot_be_reached_before_it_executes,
     cve_2019_12439_2020_5291_no_name_that_can_be_guessed_is_followed,
     cve_2020_15257_no_abstract_socket_is_there_to_reach,
