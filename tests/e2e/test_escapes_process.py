@@ -13,6 +13,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 
 from bundle import SANDBOX, STATE, WORK, Bundle, equal
 from lib import ROOT, Tap, wait_for
@@ -485,10 +486,13 @@ def names_cannot_be_made_to_point_elsewhere():
 
 
 def pid_that_became_another_process_is_left_alone():
-    """The state's pid is given to a process of ours: only the start time tells them apart."""
-    b = Bundle("reuse")
+    """The state's pid is given to a process of ours: only the start time, in ticks, tells them apart."""
+    def tick():
+        return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+    other, b = subprocess.Popen(["sleep", "600"]), Bundle("reuse")
+    born = tick()
+    wait_for(lambda: tick() > born + 1, "the next tick")
     with standing(b, ["/bin/busybox", "sleep", "600"]) as name:
-        other = subprocess.Popen(["sleep", "600"])
         file = os.path.join(STATE, name, "state.json")
         with open(file, encoding="utf-8") as f:
             text = f.read()
