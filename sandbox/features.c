@@ -124,13 +124,15 @@ static json_t *usable_flags(void)
 static json_t *linux_part(void)
 {
 	_cleanup_json_ json_t *part = json_pack(
-		"{s:o, s:o, s:{s:b, s:b, s:b, s:b}, s:{s:o, s:o, s:o, s:o, s:o}, s:{s:{s:b}}}",
+		"{s:o, s:o, s:{s:b, s:b, s:b, s:b}, s:{s:o, s:o, s:o, s:o, s:o}, s:{s:o, s:o},"
+		" s:{s:{s:b}}}",
 		"namespaces", words(oci_namespace_word), "capabilities", capabilities(), "cgroup",
 		"v1", true, "v2", true, "systemd", false, "systemdUser", false, "seccomp",
 		"actions", words(pol_profile_action_word), "operators", words(pol_profile_cmp_word),
 		"archs", words(pol_profile_arch_word), "knownFlags", words(oci_seccomp_flag_word),
-		"supportedFlags", usable_flags(), "mountExtensions", "idmap", "enabled",
-		is_honoured(idmapped_mount));
+		"supportedFlags", usable_flags(), "memoryPolicy", "modes",
+		words(oci_memory_mode_word), "flags", words(oci_memory_flag_word),
+		"mountExtensions", "idmap", "enabled", is_honoured(idmapped_mount));
 
 	for (size_t i = 0; part && i < ARRAY_SIZE(members); i++) {
 		_cleanup_json_ json_t *one = json_pack("{s:{s:b}}", members[i].part, members[i].key,

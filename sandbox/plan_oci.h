@@ -64,6 +64,8 @@ const char *oci_namespace_word(size_t i);
 const char *oci_mount_word(size_t i);
 const char *oci_hook_word(size_t i);
 const char *oci_seccomp_flag_word(size_t i);
+const char *oci_memory_mode_word(size_t i);
+const char *oci_memory_flag_word(size_t i);
 
 /* Does this kernel know the i-th flag? That the parser takes it says nothing of that. */
 bool oci_seccomp_flag_is_usable(size_t i);

@@ -203,14 +203,14 @@ static int change(json_t *config, const struct sbx_wish *w, struct err *e)
 	return put(config, "process", process, e);
 }
 
-int sbx_plan_for_exec(const char *config, const char *bundle, const struct sbx_wish *w,
-		      struct sbx_plan **ret, struct err *e)
+int sbx_plan_for_exec(const char *cache_root, const char *config, const char *bundle,
+		      const struct sbx_wish *w, struct sbx_plan **ret, struct err *e)
 {
 	json_t *json = plan_oci_load(config, strlen(config), "config.json", e);
 	int r = json ? change(json, w, e) : -e->code;
 
 	if (r == 0)
-		r = plan_oci_compile(json, bundle, ret, e);
+		r = plan_oci_compile_at(cache_root, json, bundle, ret, e);
 	json_decref(json);
 	return r;
 }

@@ -204,22 +204,34 @@ static int persona(struct sbx_tune *t, const struct node *part, struct err *e)
 	return r;
 }
 
+static const struct oci_word modes[] = {
+	{"MPOL_DEFAULT",             MPOL_DEFAULT            },
+	{"MPOL_PREFERRED",           MPOL_PREFERRED          },
+	{"MPOL_BIND",                MPOL_BIND               },
+	{"MPOL_INTERLEAVE",          MPOL_INTERLEAVE         },
+	{"MPOL_LOCAL",               MPOL_LOCAL              },
+	{"MPOL_PREFERRED_MANY",      MPOL_PREFERRED_MANY     },
+	{"MPOL_WEIGHTED_INTERLEAVE", MPOL_WEIGHTED_INTERLEAVE},
+};
+
+static const struct oci_word mode_flags[] = {
+	{"MPOL_F_STATIC_NODES",   MPOL_F_STATIC_NODES  },
+	{"MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES},
+	{"MPOL_F_NUMA_BALANCING", MPOL_F_NUMA_BALANCING},
+};
+
+const char *oci_memory_mode_word(size_t i)
+{
+	return i < ARRAY_SIZE(modes) ? modes[i].word : NULL;
+}
+
+const char *oci_memory_flag_word(size_t i)
+{
+	return i < ARRAY_SIZE(mode_flags) ? mode_flags[i].word : NULL;
+}
+
 static int memory_policy(struct sbx_tune *t, const struct node *part, struct err *e)
 {
-	static const struct oci_word modes[] = {
-		{"MPOL_DEFAULT",             MPOL_DEFAULT            },
-		{"MPOL_PREFERRED",           MPOL_PREFERRED          },
-		{"MPOL_BIND",                MPOL_BIND               },
-		{"MPOL_INTERLEAVE",          MPOL_INTERLEAVE         },
-		{"MPOL_LOCAL",               MPOL_LOCAL              },
-		{"MPOL_PREFERRED_MANY",      MPOL_PREFERRED_MANY     },
-		{"MPOL_WEIGHTED_INTERLEAVE", MPOL_WEIGHTED_INTERLEAVE},
-	};
-	static const struct oci_word mode_flags[] = {
-		{"MPOL_F_STATIC_NODES",   MPOL_F_STATIC_NODES  },
-		{"MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES},
-		{"MPOL_F_NUMA_BALANCING", MPOL_F_NUMA_BALANCING},
-	};
 	struct node n = node_get(part, "memoryPolicy"), mode = node_get(&n, "mode"),
 		    nodes = node_get(&n, "nodes"), flags = node_get(&n, "flags");
 	uint64_t value = 0, bits = 0;

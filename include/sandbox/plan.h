@@ -247,10 +247,10 @@ struct sbx_wish {
 
 /*
  * config is the text of a container's config.json. The plan has all of it; sbx_exec() uses the process. Its
- * arguments must be given by process or argv.
+ * arguments must be given by process or argv. cache_root as in sbx_plan_from_oci_at(); or NULL.
  */
-int sbx_plan_for_exec(const char *config, const char *bundle, const struct sbx_wish *w,
-		      struct sbx_plan **ret, struct err *e);
+int sbx_plan_for_exec(const char *cache_root, const char *config, const char *bundle,
+		      const struct sbx_wish *w, struct sbx_plan **ret, struct err *e);
 
 /*
  * The same for linux.resources alone, as `update` reads it: what is not in it stays as it is, devices are not

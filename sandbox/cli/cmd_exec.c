@@ -99,7 +99,8 @@ static int make_plan(struct cli *c, struct exec *x, struct err *e)
 		c->wish.process = process;
 	}
 	if (r == 0)
-		r = sbx_plan_for_exec(config, x->target.state.bundle, &c->wish, &x->plan, e);
+		r = sbx_plan_for_exec(c->root, config, x->target.state.bundle, &c->wish, &x->plan,
+				      e);
 	c->wish.process = NULL;
 	if (r == 0)
 		r = sbx_plan_grant(x->plan, e);

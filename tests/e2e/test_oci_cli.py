@@ -185,6 +185,8 @@ def features_are_the_specification_s_document():
     for name in ("seccomp", "apparmor", "selinux", "intelRdt", "netDevices"):
         assert part[name]["enabled"] in (True, False), name
     assert {"SCMP_ACT_NOTIFY", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"} <= set(part["seccomp"]["actions"]), part
+    assert {"MPOL_BIND", "MPOL_INTERLEAVE"} <= set(part["memoryPolicy"]["modes"]), part
+    assert "MPOL_F_STATIC_NODES" in part["memoryPolicy"]["flags"], part
     assert {"SCMP_CMP_EQ", "SCMP_CMP_MASKED_EQ"} <= set(part["seccomp"]["operators"]), part
     assert {"SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64"} <= set(part["seccomp"]["archs"]), part
     assert set(part["seccomp"]["supportedFlags"]) <= set(part["seccomp"]["knownFlags"]), part

@@ -28,7 +28,7 @@ static struct sbx_plan *plan(struct sbx_wish w)
 
 	if (!w.process && w.argv.n == 0)
 		w.argv = (struct opt_rest){words, 1};
-	ck_ok(sbx_plan_for_exec(config, "/bundle", &w, &p, &e), &e);
+	ck_ok(sbx_plan_for_exec(NULL, config, "/bundle", &w, &p, &e), &e);
 	return p;
 }
 
@@ -143,7 +143,7 @@ START_TEST(what_cannot_be_is_refused)
 
 	if (!w.process)
 		w.argv = (struct opt_rest){words, 1};
-	ck_assert_int_lt(sbx_plan_for_exec(config, "/bundle", &w, &p, &e), 0);
+	ck_assert_int_lt(sbx_plan_for_exec(NULL, config, "/bundle", &w, &p, &e), 0);
 	ck_assert_msg(!strncmp(e.text, refused[_i].error, strlen(refused[_i].error)), "%s", e.text);
 	ck_assert_ptr_null(p);
 }
