@@ -166,13 +166,13 @@ int cg_remove(const struct cg *parent, const char *name, struct err *e)
 
 /* ---- processes ---- */
 
-static int add_from(const struct cg *cg, int first, pid_t pid, struct err *e)
+int cg_add(const struct cg *cg, pid_t pid, struct err *e)
 {
 	char text[16];
 	int r;
 
 	(void)snprintf(text, sizeof(text), "%d", (int)pid);
-	for (int h = first; h < CG_HIERARCHIES; h++) {
+	for (int h = CG_CORE; h < CG_HIERARCHIES; h++) {
 		if (!cg_owns_dir(cg, h))
 			continue;
 		r = file_write(cg->dir[h], "cgroup.procs", text, e);
@@ -180,16 +180,6 @@ static int add_from(const struct cg *cg, int first, pid_t pid, struct err *e)
 			return err_wrap(e, "cgroup (%s)", cg_hierarchy_name(h));
 	}
 	return 0;
-}
-
-int cg_add(const struct cg *cg, pid_t pid, struct err *e)
-{
-	return add_from(cg, CG_CORE, pid, e);
-}
-
-int cg_add_rest(const struct cg *cg, pid_t pid, struct err *e)
-{
-	return add_from(cg, CG_CORE + 1, pid, e);
 }
 
 int cg_tasks_open(const struct cg *cg, int *fds, int *ret_n, struct err *e)

@@ -1,6 +1,6 @@
 /*
- * The child half: the process that clone3() made runs one ordered table of steps (child.c), then executes
- * its program or becomes the sandbox's pid 1.
+ * What the two halves of a start share. The child half: the process that clone3() made runs one ordered table of
+ * steps (child.c), then executes its program or becomes the sandbox's pid 1.
  *
  * It shares no memory with its parent, allocates nothing, and talks over one SEQPACKET socket:
  *	parent → child   one byte: ids are mapped, groups are joined, go
@@ -11,13 +11,12 @@
  *	                 answered; sent because sending fails if the parent has died before
  *	end of file      the program was executed (the socket is close-on-exec)
  *
- * With a gate (include/sandbox/sandbox.h) two rounds more, each only where the plan or the gate asks for it:
- *	child → parent   report of stage CHILD_MOUNTED: all is mounted, the host's tree still there
- *	parent → child   one byte: go on
- *	child → parent   report of stage CHILD_LISTENING: a filter with a listener is in force (no gate needed)
- *	parent → child   one byte: somebody has the listener
- *	child → parent   report of stage CHILD_GATED: nothing is left but to execute
- *	parent → child   one byte: you are known, wait for `start`; instead end of file: die
+ * In between up to three stops, each only where it is asked for: a report of code 0 and a stage, answered by one byte
+ * that lets it go on. The end of file instead means that the parent is gone: the child ends too.
+ *	CHILD_MOUNTED    the plan has hooks: all is mounted, the host's tree still there
+ *	CHILD_LISTENING  the filter has a listener: it is in force, and waits to be fetched
+ *	CHILD_GATED      place->gate has a start: nothing is left but to execute. After the byte this socket is closed,
+ *	                 and what remains is said over the gate (include/sandbox/sandbox.h)
  */
 #ifndef SANDBOX_CHILD_H
 #define SANDBOX_CHILD_H

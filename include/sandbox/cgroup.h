@@ -17,7 +17,8 @@
  *	2. cg_root_sweep()	what a killed predecessor left under our name is removed
  *	3. cg_root_create()	our subtree below our own group; never anywhere else
  *	4. cg_create()		one group each instance, then cg_limit(), cg_meter_open()
- *	5. clone3() with CLONE_INTO_CGROUP and cg_clone_fd(), then cg_add_rest() before it may go on
+ *	5. clone3() with CLONE_INTO_CGROUP and cg_clone_fd(); hierarchies on v1 the new process joins itself, first
+ *	   of all (cg_tasks_open(), sbx_join_groups())
  *	6. cg_kill(), cg_wait_empty()
  *	7. reuse from cg_limit() on, cheaper than a new one; or cg_close(), cg_remove()
  *	8. cg_root_remove(), cg_host_free()
@@ -243,9 +244,6 @@ int cg_limit(const struct cg *cg, const struct cg_limits *limits, struct err *e)
  * a hierarchy is mounted with favordynmods; CLONE_INTO_CGROUP never does.
  */
 int cg_add(const struct cg *cg, pid_t pid, struct err *e);
-
-/* The same where CLONE_INTO_CGROUP has not done it: all hierarchies but the core. */
-int cg_add_rest(const struct cg *cg, pid_t pid, struct err *e);
 
 /*
  * The `tasks` files of the hierarchies that CLONE_INTO_CGROUP does not cover, for sbx_join_groups() in the

@@ -2,9 +2,9 @@
  * The plan of a sandbox: everything its start needs, checked and compiled beforehand.
  *
  * Life cycle
- *   1. compile: sbx_plan_from_oci() or sbx_plan_for_function() check every value and fill a plan. An
- *      invalid input dies here, with a message that names the field. Nothing has been created.
- *   2. execute, any number of times: sbx_start() (sandbox/sandbox.h).
+ *   1. compile: sbx_plan_from_oci(), sbx_plan_for_exec() or sbx_plan_for_function() check every value and fill a
+ *      plan. An invalid input dies here, with a message that names the field. Nothing has been created.
+ *   2. execute, any number of times: sbx_start() or sbx_exec() (sandbox/sandbox.h).
  *   3. sbx_plan_free().
  *
  * A plan is data: nothing in it refers to the config it came from, and execution never changes it.

@@ -15,7 +15,8 @@
  *	poll(begun.sync)                          // it has something to say
  *	sbx_finish(plan, &begun, &p, &e)          // what that is; does not block any more
  *
- * sbx_start() is just these. The plan must live until the second; the place only for the first.
+ * sbx_start() is just these. The plan must live until the second; the place only for the first. A start that stops
+ * on its way, for hooks, a listener or a gate, has sbx_await() and sbx_go_on() in between.
  *
  * Killing and removing belong to the cgroup (cg_kill, cg_wait_empty, cg_remove): pid namespaces end with
  * their pid 1, mount namespaces with their last process.

@@ -100,7 +100,7 @@ struct cgt_child cgt_spawn(const struct cg *group, int (*fn)(void *), void *arg)
 			_exit(99);
 		_exit(fn(arg));
 	}
-	ck_ok(cg_add_rest(group, c.pid, &e), &e);
+	ck_ok(cg_add(group, c.pid, &e), &e);
 	ck_assert_int_eq(write(gate[1], "g", 1), 1);
 	close(gate[0]);
 	close(gate[1]);
