@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -107,6 +108,8 @@ int main(int argc, char **argv)
 	int used = 0, r;
 
 	c.words = argv;
+	/* Ignored by a careless caller, wait(2) would tell of no child: a hook that failed would be one that did not. */
+	(void)signal(SIGCHLD, SIG_DFL); /* cannot fail for this one */
 	if (open_stdio() < 0)
 		return CLI_FAILED;
 	r = opt_parse_head(cli_global_opts, argc - 1, argv + 1, &c, &used, &e);

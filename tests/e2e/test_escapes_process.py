@@ -152,6 +152,27 @@ def start_returns_though_somebody_inside_holds_its_answer():
         equal(state(name)["status"], "running")
 
 
+def caller_that_ignores_its_children_hides_no_failure():
+    """wait(2) tells nothing of them then: neither of a container, nor of a hook."""
+    def ignoring(*words):
+        code = ("import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+                "os.execv(sys.argv[1], sys.argv[1:])")
+        p = subprocess.run([sys.executable, "-c", code, SANDBOX, "--root", STATE, *words], capture_output=True, text=True,
+                           timeout=60, check=False, stdin=subprocess.DEVNULL)
+        return p.returncode, p.stderr
+    b = Bundle("ignored")
+    write(b, ["/bin/busybox", "sh", "-c", "exit 7"])
+    equal(ignoring("run", "--bundle", b.dir, b.name), (7, ""))
+    with standing(Bundle("ignored"), ["/bin/busybox", "sleep", "600"]) as name:
+        equal(ignoring("exec", name, "/bin/busybox", "sh", "-c", "exit 9"), (9, ""))
+    for kind in ("createRuntime", "createContainer", "poststart"):
+        b.config["hooks"] = {kind: [{"path": "/bin/false"}]}
+        write(b, ["/bin/busybox", "sleep", "600"])
+        status, err = ignoring("run", "--bundle", b.dir, b.name)
+        assert status == 1 and "exit status 1" in err, (kind, status, err)
+    no_container_is_there()
+
+
 # --- what is written for others ---
 
 def cve_2019_12439_2020_5291_no_name_that_can_be_guessed_is_followed():
@@ -537,6 +558,7 @@ TESTS = [
     groups_nested_deeply_are_removed,
     paused_container_is_deleted,
     start_returns_though_somebody_inside_holds_its_answer,
+    caller_that_ignores_its_children_hides_no_failure,
     cve_2016_9962_who_comes_in_cannot_be_reached_before_it_executes,
     cve_2019_12439_2020_5291_no_name_that_can_be_guessed_is_followed,
     cve_2020_15257_no_abstract_socket_is_there_to_reach,
