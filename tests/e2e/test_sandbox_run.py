@@ -31,12 +31,18 @@ def unpack_image():
 
 
 def spec(tool=SANDBOX):
-    """The default config, of `sandbox spec`, or as another runtime writes it, without a terminal."""
+    """
+    The default config, of `sandbox spec`, or as another runtime writes it, without a terminal and with all
+    namespaces: on a host with v1 it has no cgroup namespace.
+    """
     with tempfile.TemporaryDirectory(dir=WORK) as at:
         subprocess.run([tool, "spec"], cwd=at, check=True)
         with open(os.path.join(at, "config.json"), encoding="utf-8") as f:
             config = json.load(f)
     config["process"]["terminal"] = False
+    spaces = config["linux"]["namespaces"]
+    if {"type": "cgroup"} not in spaces:
+        spaces.append({"type": "cgroup"})
     return config
 
 
