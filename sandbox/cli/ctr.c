@@ -77,6 +77,16 @@ static int remove_group(struct ctr *c, struct err *e)
 	return c->state.group && *c->state.group ? find_lost_group(c, e) : 0;
 }
 
+/* Below a group that somebody has frozen its process would be born frozen, and we would wait for it for ever. */
+static int check_thawed(const struct cg *group, struct err *e)
+{
+	bool is_frozen = false;
+	int r = cg_is_frozen(group, &is_frozen, e);
+
+	return r == 0 && is_frozen ? err_set(e, EBUSY, "container's cgroup unexpectedly frozen")
+				   : r;
+}
+
 static int step_group(struct ctr *c, struct err *e)
 {
 	struct cg_paths *paths = arena_get(c->state.arena, sizeof(*paths));
@@ -92,6 +102,8 @@ static int step_group(struct ctr *c, struct err *e)
 		return r;
 	c->state.paths = paths;
 	r = state_save(&c->state, e);
+	if (r == 0)
+		r = check_thawed(&c->group, e);
 	return r < 0 ? r : cg_resources_apply(&c->group, &c->plan->resources, e);
 }
 

@@ -636,6 +636,23 @@ def run_that_was_killed_takes_its_container_along():
     nothing_left(c)
 
 
+def container_below_a_frozen_group_is_refused():
+    first, second = (Container(change=lambda config, n=n: config["linux"].update(
+        cgroupsPath=f"/{MARK}-frozen/{n}")) for n in "ab")
+    equal(first.run("-d").returncode, 0)
+    core = json.loads(read(STATE, first.id, "state.json"))["cgroupPaths"]["core"]
+    freeze = os.path.join(os.path.dirname(core), "cgroup.freeze")
+    try:
+        with open(freeze, "w", encoding="ascii") as f:
+            f.write("1")
+        second.refused("container's cgroup unexpectedly frozen", "create", "--bundle", second.bundle)
+    finally:
+        with open(freeze, "w", encoding="ascii") as f:
+            f.write("0")
+        first.delete()
+    nothing_left(second)
+
+
 def fifty_at_once_do_not_disturb_each_other():
     script = " && ".join(f"{SANDBOX} --root {STATE} {w}" for w in (
         "create --bundle $B $ID", "start $ID", "state $ID >/dev/null", "kill $ID KILL")) + \
@@ -761,6 +778,7 @@ TESTS = [
     start_killed_at_any_system_call_leaves_what_can_be_removed,
     delete_killed_at_any_system_call_can_be_repeated,
     run_that_was_killed_takes_its_container_along,
+    container_below_a_frozen_group_is_refused,
     fifty_at_once_do_not_disturb_each_other,
     cve_2019_5736_our_program_as_the_entry_point_is_not_written_to,
     cve_2019_5736_our_program_is_not_written_to_through_proc,
