@@ -3,6 +3,7 @@
  * place that understands, checks and refuses, for the first process and for all others. See plan_oci.h.
  */
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -207,10 +208,20 @@ int sbx_plan_for_exec(const char *cache_root, const char *config, const char *bu
 		      const struct sbx_wish *w, struct sbx_plan **ret, struct err *e)
 {
 	json_t *json = plan_oci_load(config, strlen(config), "config.json", e);
+	struct sbx_plan *plan = NULL;
 	int r = json ? change(json, w, e) : -e->code;
 
 	if (r == 0)
-		r = plan_oci_compile_at(cache_root, json, bundle, ret, e);
+		r = plan_oci_compile_at(cache_root, json, bundle, &plan, e);
 	json_decref(json);
+	/* A filter without its listener would be another filter. */
+	if (r == 0 && plan->drop.filter_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
+		sbx_plan_free(plan);
+		return err_set(e, ENOTSUP,
+			       "config.json: linux.seccomp.listenerPath: exec has no listener to "
+			       "hand over, so nothing is executed in this container");
+	}
+	if (r == 0)
+		*ret = plan;
 	return r;
 }

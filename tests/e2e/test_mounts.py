@@ -247,6 +247,14 @@ def own_groups_are_shown_in_a_user_namespace_without_a_cgroup_namespace():
     assert b.output("cat /proc/self/cgroup").count(b.name) >= 2, host
 
 
+def groups_are_shown_though_there_may_be_one_process():
+    b = Bundle("one-process")
+    b.config["linux"]["namespaces"].remove({"type": "cgroup"})
+    b.config["linux"]["resources"] = {"pids": {"limit": 0}}
+    b.mount("/sys/fs/cgroup", type="cgroup", options=["nosuid", "ro"])
+    assert b.output("cd /sys/fs/cgroup && echo *").strip() not in ("", "*")
+
+
 def type_cgroup2_is_the_v2_tree_everywhere():
     b = Bundle("v2")
     b.mount("/sys/fs/cgroup", type="cgroup2", options=["ro"])
@@ -406,6 +414,7 @@ TESTS = [
     propagation_of_the_root_is_as_configured,
     every_hierarchy_of_v1_is_shown_and_only_its_own_are_writable,
     own_groups_are_shown_in_a_user_namespace_without_a_cgroup_namespace,
+    groups_are_shown_though_there_may_be_one_process,
     type_cgroup2_is_the_v2_tree_everywhere,
     directory_masks_share_one_empty_file_system,
     read_only_root_leaves_its_mounts_writable,

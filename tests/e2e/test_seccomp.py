@@ -42,8 +42,8 @@ def build():
                    check=True)
 
 
-def start(profile, *args, new_privs=False):
-    """(exit status, stdout, stderr) of the probe under this profile."""
+def bundle_of(profile, *args, new_privs=False):
+    """Name and directory of one that runs the probe under this profile."""
     global count
     count += 1
     name = f"s{os.getpid()}-{count}"
@@ -60,6 +60,12 @@ def start(profile, *args, new_privs=False):
     config["linux"]["seccomp"] = profile
     with open(path, "w", encoding="utf-8") as f:
         json.dump(config, f)
+    return name, bundle
+
+
+def start(profile, *args, **options):
+    """(exit status, stdout, stderr)"""
+    name, bundle = bundle_of(profile, *args, **options)
     p = subprocess.run([SANDBOX, "--root", STATE, "run", "--bundle", bundle, name], stdin=subprocess.DEVNULL,
                        capture_output=True, text=True, timeout=60, check=False)
     return p.returncode, p.stdout, p.stderr
@@ -244,6 +250,21 @@ def a_listener_answers_calls():
     assert state["pid"] == state["state"]["pid"] > 1 and state["ociVersion"].startswith("1."), state
 
 
+def exec_where_there_is_a_listener_is_refused():
+    with listener({}) as (path, seen):
+        profile = allow(rule(["getppid"], "SCMP_ACT_NOTIFY"), listenerPath=path)
+        name, at = bundle_of(profile)
+        sandbox = [SANDBOX, "--root", STATE]
+        subprocess.run([*sandbox, "create", "--bundle", at, name], check=True, timeout=30, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            p = subprocess.run([*sandbox, "exec", name, "/probe"], check=False, capture_output=True, text=True, timeout=30)
+            assert p.returncode == 255 and "listenerPath: exec has no listener" in p.stderr, p
+        finally:
+            subprocess.run([*sandbox, "delete", "--force", name], check=True, timeout=30)
+    assert seen["fds"] == 1
+
+
 def calls_of_the_start_itself_can_wait_for_the_listener():
     execve, setresuid, read, sendmsg = 59, 117, 0, 46
     names = ["execve", "setresuid", "read", "sendmsg"]
@@ -281,8 +302,9 @@ def main():
                      arguments_are_compared_with_64_bits, foreign_abis_are_killed_unless_listed,
                      a_refused_family_is_refused_in_every_abi, a_list_with_socketcall_does_not_open_the_way,
                      a_section_that_is_wrong_starts_nothing, a_damaged_cache_is_not_trusted,
-                     a_listener_answers_calls, calls_of_the_start_itself_can_wait_for_the_listener,
-                     without_a_listener_nothing_starts, what_would_wait_for_itself_is_refused):
+                     a_listener_answers_calls, exec_where_there_is_a_listener_is_refused,
+                     calls_of_the_start_itself_can_wait_for_the_listener, without_a_listener_nothing_starts,
+                     what_would_wait_for_itself_is_refused):
             tap.run(test)
     print(f"1..{tap.n}")
     return tap.failed
