@@ -42,6 +42,7 @@ static const struct {
 	{"descriptors",         step_descriptors, 0,               false},
 	{"labels",              step_label_files, 0,               false},
 	{"ids",                 step_ids,         CLONE_NEWUSER,   false},
+	{"supplementary groups", step_supplementary, 0,            false},
 	{"session keyring",     step_keyring,     0,               false},
 	{"network",             step_loopback,    CLONE_NEWNET,    true },
 	{"mapped mounts",       step_mapped,      CLONE_NEWNS,     true },

@@ -14,6 +14,7 @@
 #include "base/sock.h"
 #include "sandbox/spaces.h"
 #include "sandbox/sys.h"
+#include "sandbox/userns.h"
 
 static int clone_child(const struct sbx_plan *plan, const struct sbx_place *place,
 		       struct birth *birth, uint64_t flags, struct sbx_proc *ret, struct err *e)
@@ -36,8 +37,10 @@ static int clone_child(const struct sbx_plan *plan, const struct sbx_place *plac
 		args.cgroup = (uint64_t)cg_clone_fd(place->group);
 	}
 	pid = sys_clone3(&args, sizeof(args));
-	if (pid < 0)
-		return err_errno(e, "clone3 with flags 0x%" PRIx64, (uint64_t)args.flags);
+	if (pid < 0) {
+		err_errno(e, "clone3 with flags 0x%" PRIx64, (uint64_t)args.flags);
+		return args.flags & CLONE_NEWUSER ? userns_explain(e) : -e->code;
+	}
 	if (pid == 0)
 		child_main(plan, place, birth);
 	ret->pid = pid;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -90,13 +91,31 @@ static int step_bounding(const struct sbx_drop *d, struct err *e)
 	return 0;
 }
 
+static bool has_capability(int cap)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	return syscall(SYS_capget, &head, data) == 0 && data[0].effective >> cap & 1;
+}
+
+/*
+ * Asked for more groups than there can be, the kernel says EPERM first, and EINVAL to those who may. With
+ * CAP_SETGID EPERM has one reason: setgroups is denied in our user namespace.
+ */
+bool sbx_may_set_groups(void)
+{
+	return syscall(SYS_setgroups, (size_t)NGROUPS_MAX + 1, NULL) == 0 || errno != EPERM ||
+	       !has_capability(CAP_SETGID);
+}
+
 /* The raw calls: libc's wrappers would want to tell other threads, and there are none. */
 static int step_ids(const struct sbx_drop *d, struct err *e)
 {
 	/* What is inheritable can only be had from what is permitted when it is set. */
 	if ((d->cap_permitted | d->cap_inheritable) && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_errno(e, "keep capabilities over setuid");
-	if (syscall(SYS_setgroups, (size_t)d->n_groups, d->groups) < 0)
+	if (!d->keeps_groups && syscall(SYS_setgroups, (size_t)d->n_groups, d->groups) < 0)
 		return err_errno(e, "set %u supplementary groups", d->n_groups);
 	if (syscall(SYS_setresgid, d->gid, d->gid, d->gid) < 0)
 		return err_errno(e, "set gid %u", d->gid);
@@ -169,15 +188,15 @@ static const struct {
 	int (*filter)(const struct sbx_drop *, const struct sbx_listening *, struct err *);
 	bool needs_privilege; /* not part of sbx_confine() */
 } steps[] = {
-	{"rlimits",		    step_rlimits,	  NULL,		true },
-	{"umask",		  step_umask,	      NULL,		    true },
-	{"bounding set",		 step_bounding,	NULL,		      true },
-	{"seccomp before setuid", NULL,		step_early_seccomp, true },
-	{"ids",		   step_ids,	  NULL,		true },
-	{"capabilities",		 step_capabilities, NULL,		  true },
-	{"no new privileges",     step_no_new_privs, NULL,	       false},
-	{"landlock",		     step_landlock,	    NULL,		  false},
-	{"seccomp",		    NULL,		  step_seccomp,	false},
+	{"rlimits",               step_rlimits,      NULL,               true },
+	{"umask",                 step_umask,        NULL,               true },
+	{"bounding set",          step_bounding,     NULL,               true },
+	{"seccomp before setuid", NULL,              step_early_seccomp, true },
+	{"ids",		   step_ids,          NULL,               true },
+	{"capabilities",          step_capabilities, NULL,               true },
+	{"no new privileges",     step_no_new_privs, NULL,               false},
+	{"landlock",              step_landlock,     NULL,               false},
+	{"seccomp",               NULL,              step_seccomp,       false},
 };
 
 static int run_steps(const struct sbx_drop *d, const struct sbx_listening *l, bool with_privileged,

@@ -141,3 +141,11 @@ int idmap_receive(const struct sbx_plan *p, int sync, int *fds, struct err *e)
 	}
 	return 0;
 }
+
+uint32_t idmap_owner(const struct sbx_idmap *maps, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (maps[i].inside == 0)
+			return 0;
+	return n > 0 ? maps[0].inside : 0;
+}

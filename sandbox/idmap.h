@@ -19,4 +19,7 @@ int idmap_receive(const struct sbx_plan *p, int sync, int *fds, struct err *e);
 int idmap_write(pid_t pid, const char *file, const struct sbx_idmap *maps, uint32_t n,
 		struct err *e);
 
+/* Who shall own what is made in the namespace: 0, or the first id if 0 is not mapped. */
+uint32_t idmap_owner(const struct sbx_idmap *maps, uint32_t n);
+
 #endif

@@ -22,9 +22,8 @@
 #include "sandbox/lsm.h"
 #include "sandbox/net.h"
 #include "sandbox/nodes.h"
-
 #define LOOK_MS      200   /* at who should have answered by now */
-#define ID_MAP_BYTES 16384 /* 340 ranges, the most there can be, as the kernel shows them */
+#include "sandbox/userns.h"
 
 void sbx_proc_close(struct sbx_proc *p)
 {
@@ -32,38 +31,17 @@ void sbx_proc_close(struct sbx_proc *p)
 	p->pid = -1;
 }
 
-/* Of a user namespace that was joined: mappings in the config must be those it has. */
-static int check_map(pid_t pid, const char *file, const struct sbx_idmap *maps, uint32_t n,
-		     struct err *e)
-{
-	char path[64], text[ID_MAP_BYTES], *at = text;
-	int r;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	r = file_read(AT_FDCWD, path, text, sizeof(text), e);
-	for (uint32_t i = 0; r == 0 && i < n; i++) {
-		struct sbx_idmap has = {0};
-		int used = 0;
-
-		if (sscanf(at, "%u %u %u%n", &has.inside, &has.outside, &has.count, &used) != 3 ||
-		    memcmp(&has, &maps[i], sizeof(has)) != 0)
-			return err_set(e, EINVAL,
-				       "%s of the user namespace that is joined is another", file);
-		at += used;
-	}
-	return r;
-}
-
 static int write_maps(const struct sbx_plan *plan, pid_t pid, struct err *e)
 {
-	int (*const each)(pid_t, const char *, const struct sbx_idmap *, uint32_t, struct err *) =
-		plan->namespaces & CLONE_NEWUSER ? idmap_write : check_map;
+	int (*const each)(pid_t, enum userns_map, const struct sbx_idmap *, uint32_t,
+			  struct err *) =
+		plan->namespaces & CLONE_NEWUSER ? userns_map : userns_check_map;
 	int r = 0;
 
 	if (plan->n_uid_maps > 0)
-		r = each(pid, "uid_map", plan->uid_maps, plan->n_uid_maps, e);
+		r = each(pid, USERNS_UIDS, plan->uid_maps, plan->n_uid_maps, e);
 	if (r == 0 && plan->n_gid_maps > 0)
-		r = each(pid, "gid_map", plan->gid_maps, plan->n_gid_maps, e);
+		r = each(pid, USERNS_GIDS, plan->gid_maps, plan->n_gid_maps, e);
 	return r < 0 ? err_wrap(e, "id maps") : 0;
 }
 
@@ -75,7 +53,11 @@ static int set_oom_score(const struct sbx_plan *plan, pid_t pid, struct err *e)
 		return 0;
 	(void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
 	(void)snprintf(text, sizeof(text), "%d", plan->oom_score_adj);
-	return file_write(AT_FDCWD, path, text, e);
+	if (file_write(AT_FDCWD, path, text, e) == 0)
+		return 0;
+	return e->code == EACCES
+		       ? err_wrap(e, "process.oomScoreAdj: a lower one needs CAP_SYS_RESOURCE")
+		       : -e->code;
 }
 
 /* What the child says; end of file is SBX_STAGE_EXECUTED. */

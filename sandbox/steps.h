@@ -20,13 +20,14 @@ struct child {
 	const struct sbx_plan *plan;
 	const struct sbx_place *place;
 	struct birth *birth;
-	int sync;	      /* to the parent; -1 once the gate is passed */
-	int console;	      /* where the terminal goes; -1 = there is none */
+	int sync;             /* to the parent; -1 once the gate is passed */
+	int console;          /* where the terminal goes; -1 = there is none */
 	struct sbx_gate gate; /* the descriptors as they are here */
 	struct root_state root;
 	char home[sizeof("HOME=") + HOME_MAX_BYTES];
 	struct lsm_state labels;
-	bool is_in_cwd; /* else it is entered after the drop */
+	bool is_in_cwd;    /* else it is entered after the drop */
+	bool keeps_groups; /* its supplementary groups cannot be changed */
 };
 
 typedef int child_step(struct child *c, struct err *e);
@@ -34,8 +35,8 @@ typedef int child_step(struct child *c, struct err *e);
 /* ---- steps_self.c: the process itself ---- */
 
 child_step step_groups, step_wait, step_cpus, step_signals, step_hide, step_keyring, step_session,
-	step_descriptors, step_null, step_ids, step_label_files, step_tune, step_find, step_labels,
-	step_drop, step_death;
+	step_descriptors, step_null, step_ids, step_supplementary, step_label_files, step_tune,
+	step_find, step_labels, step_drop, step_death;
 
 /* ---- steps_spaces.c: inside of its namespaces, the mounts excepted ---- */
 

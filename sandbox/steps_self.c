@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "sandbox/idmap.h"
 #include "sandbox/root.h"
 #include "sandbox/sys.h"
 
@@ -122,10 +123,24 @@ int step_null(struct child *c, struct err *e)
 
 int step_ids(struct child *c, struct err *e)
 {
-	(void)c;
+	const struct sbx_plan *p = c->plan;
+	gid_t gid = idmap_owner(p->gid_maps, p->n_gid_maps);
+	uid_t uid = idmap_owner(p->uid_maps, p->n_uid_maps);
+
 	/* Root of the new user namespace: owner of what it will mount. */
-	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return err_errno(e, "become root of the user namespace");
+	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return err_errno(e, "become %u:%u of the user namespace", uid, gid);
+	return 0;
+}
+
+/* A user who mapped his own group alone lost setgroups(2): else he could leave a group that locks him out. */
+int step_supplementary(struct child *c, struct err *e)
+{
+	c->keeps_groups = !sbx_may_set_groups();
+	if (c->keeps_groups && c->plan->drop.n_groups > 0)
+		return err_set(e, EPERM,
+			       "process.user.additionalGids: setgroups is denied in a user "
+			       "namespace with one's own group alone; map ranges of /etc/subgid");
 	return 0;
 }
 
@@ -163,8 +178,10 @@ static int tell_listener(void *arg, int fd, struct err *e)
 int step_drop(struct child *c, struct err *e)
 {
 	struct sbx_listening l = {.tell = tell_listener, .arg = c};
+	struct sbx_drop d = c->plan->drop;
 
-	return sbx_drop_listening(&c->plan->drop, &l, e);
+	d.keeps_groups = c->keeps_groups;
+	return sbx_drop_listening(&d, &l, e);
 }
 
 int step_death(struct child *c, struct err *e)

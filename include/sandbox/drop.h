@@ -18,8 +18,8 @@
 #include "base/err.h"
 #include "policy/policy.h"
 
-#define SBX_RLIMITS_MAX	  16
-#define SBX_GROUPS_MAX	  64
+#define SBX_RLIMITS_MAX   16
+#define SBX_GROUPS_MAX    64
 #define SBX_WRITABLE_MAX  8
 #define SBX_WRITABLE_PATH 256
 
@@ -33,6 +33,7 @@ struct sbx_drop {
 	uint32_t uid, gid;
 	uint32_t n_groups;
 	uint32_t groups[SBX_GROUPS_MAX];
+	bool keeps_groups; /* those of the caller, where !sbx_may_set_groups() */
 	uint32_t umask;
 	uint32_t n_rlimits;
 	struct sbx_rlimit rlimits[SBX_RLIMITS_MAX];
@@ -74,6 +75,9 @@ struct sbx_listening {
 	void *arg;
 };
 int sbx_drop_listening(const struct sbx_drop *d, const struct sbx_listening *l, struct err *e);
+
+/* False in a user namespace in which setgroups(2) is denied (user_namespaces(7)). */
+bool sbx_may_set_groups(void);
 
 /*
  * The last rows alone: no_new_privs, landlock, seccomp. For a program of ours that was started without

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "sandbox/cli/doctor.h"
 #include "sandbox/sys.h"
+#include "sandbox/userns.h"
 
 static int new_namespace(const void *flag)
 {
@@ -56,37 +57,25 @@ NAMESPACE(user, CLONE_NEWUSER, DOCTOR_LIMITED)
 
 /* ---- what limits user namespaces ---- */
 
-/* Of these the forbidding value; not there: nothing forbids. */
-static const struct {
-	const char *path, *forbids, *advice;
-} switches[] = {
-	{"/proc/sys/user/max_user_namespaces",		       "0", "sysctl user.max_user_namespaces=15000"},
-	{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
-	 "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile for sandbox"			  },
-	{"/proc/sys/kernel/unprivileged_userns_clone",	       "0",
-	 "sysctl kernel.unprivileged_userns_clone=1"							   },
-};
-
 static void user_limits(struct finding *f)
 {
 	doctor_say(f->found, "%s", "");
-	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+	for (const struct userns_switch *s = userns_switches; s->path; s++) {
 		char value[32], text[128];
 		struct err e = ERR_INIT;
 
-		if (file_read(AT_FDCWD, switches[i].path, value, sizeof(value), &e) < 0)
+		if (file_read(AT_FDCWD, s->path, value, sizeof(value), &e) < 0)
 			continue;
-		(void)snprintf(text, sizeof(text), "%s %s", strrchr(switches[i].path, '/') + 1,
-			       value);
+		(void)snprintf(text, sizeof(text), "%s %s", strrchr(s->path, '/') + 1, value);
 		doctor_add(f->found, text);
-		if (!str_is(value, switches[i].forbids))
+		if (!str_is(value, s->forbids))
 			continue;
-		f->state = DOCTOR_LIMITED;
+		f->state = userns_is_host_root() ? DOCTOR_LIMITED : DOCTOR_MISSING;
 		doctor_say(f->effect,
 			   "ordinary users cannot make user namespaces, so no "
 			   "containers (%s)",
-			   switches[i].path);
-		doctor_say(f->advice, "%s", switches[i].advice);
+			   s->path);
+		doctor_say(f->advice, "%s", s->advice);
 	}
 }
 
@@ -108,15 +97,6 @@ static bool has_range(const char *path, const char *user)
 	return found;
 }
 
-static bool is_program(const char *name)
-{
-	char path[64];
-	struct stat st;
-
-	(void)snprintf(path, sizeof(path), "/usr/bin/%s", name);
-	return stat(path, &st) == 0 && (st.st_mode & 0111);
-}
-
 static void id_ranges(struct finding *f)
 {
 	const char *user = getenv("USER") ?: "";
@@ -127,8 +107,12 @@ static void id_ranges(struct finding *f)
 	}
 	if (!has_range("/etc/subuid", user) || !has_range("/etc/subgid", user))
 		doctor_add(f->advice, "give the user a line in /etc/subuid and /etc/subgid");
-	if (!is_program("newuidmap") || !is_program("newgidmap"))
-		doctor_add(f->advice, "install newuidmap and newgidmap (Debian: uidmap)");
+	for (int i = 0; i < 2; i++) {
+		struct err e = ERR_INIT;
+
+		if (userns_helper_check(&userns_helpers[i], &e) < 0)
+			doctor_add(f->advice, e.text);
+	}
 	doctor_say(f->found, "user %u", getuid());
 	if (!*f->advice)
 		return;
@@ -217,16 +201,16 @@ static void idmap(struct finding *f)
 }
 
 const struct check doctor_namespaces[] = {
-	{"namespace mount",   true,  ns_mount	  },
-	  {"namespace pid",	    false, ns_pid	 },
+	{"namespace mount",   true,  ns_mount   },
+        {"namespace pid",     false, ns_pid     },
 	{"namespace network", false, ns_network },
-	  {"namespace ipc",	    false, ns_ipc	 },
-	{"namespace uts",	  false, ns_uts     },
-	  {"namespace cgroup",  false, ns_cgroup  },
-	{"namespace time",	   false, ns_time	 },
-	  {"namespace user",    false, ns_user	   },
+        {"namespace ipc",     false, ns_ipc     },
+	{"namespace uts",     false, ns_uts     },
+        {"namespace cgroup",  false, ns_cgroup  },
+	{"namespace time",    false, ns_time    },
+        {"namespace user",    false, ns_user    },
 	{"user namespaces",   false, user_limits},
-	  {"id ranges",		false, id_ranges	},
-	{"idmapped mounts",   false, idmap	},
-	  {NULL,		 false, NULL	    },
+        {"id ranges",         false, id_ranges  },
+	{"idmapped mounts",   false, idmap      },
+        {NULL,                false, NULL       },
 };
