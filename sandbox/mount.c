@@ -143,9 +143,12 @@ int mnt_set(int mount, uint64_t attr_set, uint64_t attr_clr, uint64_t propagatio
 	if (!attr.attr_set && !attr.attr_clr && !propagation)
 		return 0; /* the kernel answers EINVAL to an empty change */
 	if (sys_mount_setattr(mount, "", AT_EMPTY_PATH | (is_recursive ? AT_RECURSIVE : 0), &attr) <
-	    0)
-		return err_errno(e, "mount attributes +0x%llx -0x%llx",
-				 (unsigned long long)attr_set, (unsigned long long)attr_clr);
+	    0) {
+		err_errno(e, "mount attributes +0x%llx -0x%llx", (unsigned long long)attr_set,
+			  (unsigned long long)attr_clr);
+		return e->code == EPERM ? err_wrap(e, "a flag is locked by whoever mounted it")
+					: -e->code;
+	}
 	return 0;
 }
 

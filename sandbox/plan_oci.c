@@ -271,6 +271,8 @@ static int compile(struct oci *o, const struct node *top, struct err *e)
 		r = oci_in_namespaces(o, &part, e);
 	if (r == 0)
 		r = check_namespaces(o, top, e);
+	if (r == 0)
+		r = oci_in_user_namespace(o, top, e);
 	/* What cannot be limited by number cannot be opened where the bundle has a node of it. */
 	o->plan->root.no_devices = sbx_plan_has(o->plan, CLONE_NEWUSER);
 	o->plan->resources.devices_may_fail = sbx_plan_has(o->plan, CLONE_NEWUSER);

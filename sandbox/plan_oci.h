@@ -9,6 +9,7 @@
  *	plan_oci_devices.c	what is in /dev: linux.devices and the default ones
  *	plan_oci_linux.c	linux: id maps, paths
  *	plan_oci_spaces.c	linux.namespaces, timeOffsets, sysctl, netDevices
+ *	plan_oci_user.c		what a user namespace asks of all the rest
  *	plan_oci_resources.c	linux.resources; its lists in plan_oci_lists.c
  *	plan_oci_seccomp.c	linux.seccomp
  *	plan_oci_exec.c		a further process: changes to the document before it is compiled
@@ -77,6 +78,9 @@ int oci_tune_linux(struct oci *o, const struct node *linux_part, struct err *e);
 int oci_namespaces(struct oci *o, const struct node *linux_part, struct err *e);
 /* After the namespaces, hostname and domainname are known. */
 int oci_in_namespaces(struct oci *o, const struct node *linux_part, struct err *e);
+
+/* Last: ids must be mapped, file systems be those that may be mounted there. */
+int oci_in_user_namespace(struct oci *o, const struct node *top, struct err *e);
 
 /* ---- for the parts ---- */
 

@@ -15,11 +15,24 @@ static void follow_host(struct oci *o, const struct sbx_mount *m)
 		o->plan->follows_host_mounts = true;
 }
 
+/*
+ * The host's groups lie below /sys as mounts of their own, some of them delegated to the user who calls: read-only is
+ * meant of all that comes along (CVE-2023-25809).
+ */
+static void close_sys(struct sbx_mount *m)
+{
+	bool is_sys = str_is(m->target, "/sys") || str_has_prefix(m->target, "/sys/");
+
+	if (is_sys && m->is_recursive && m->attr_set & MOUNT_ATTR_RDONLY)
+		m->rattr_set |= MOUNT_ATTR_RDONLY;
+}
+
 static int finish_bind(struct oci *o, struct sbx_mount *m, const struct node *mount, struct err *e)
 {
 	struct node source = node_get(mount, "source");
 	int r = node_need(&source, e);
 
+	close_sys(m);
 	if (m->propagation == 0 && m->rpropagation == 0)
 		m->rpropagation = MS_PRIVATE;
 	return r < 0 ? r : oci_host_path(o, &source, &m->source, e);

@@ -60,8 +60,8 @@ int root_enter(const struct sbx_plan *p, struct root_state *s, struct err *e);
  * Control groups at a mount of type cgroup or cgroup2. On a host that has controllers on v1, cgroup is a tmpfs
  * with a directory for each hierarchy: *ret_is_tree, and root_cgroup_fill() once it is attached.
  */
-int root_cgroup(const struct sbx_plan *p, const struct sbx_mount *m, int *ret, bool *ret_is_tree,
-		struct err *e);
+int root_cgroup(const struct sbx_plan *p, const struct sbx_mount *m, const struct root_state *s,
+		int *ret, bool *ret_is_tree, struct err *e);
 int root_cgroup_fill(const struct sbx_plan *p, const struct sbx_mount *m, int tree,
 		     const struct root_state *s, struct err *e);
 

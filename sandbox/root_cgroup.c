@@ -4,8 +4,8 @@
  * Each hierarchy shows as its root the group of whoever mounts it, if that has a cgroup namespace. A sandbox without
  * one would see the host's tree: the mounting is done in a namespace for that moment.
  *
- * On v1 a hierarchy in which the sandbox has no group of its own shows the group of its starter, perhaps the host's
- * root: such a one is read-only, whatever the config says.
+ * A hierarchy in which the sandbox has no group of its own shows the group of its starter, perhaps the host's root, or
+ * one that was delegated to the user: such a one is read-only, whatever the config says (CVE-2023-25809).
  */
 #include "sandbox/root.h"
 
@@ -134,17 +134,24 @@ static int mount_unified(struct job *job, struct err *e)
 	return mnt_new("cgroup2", "cgroup", job->mount->data, job->mount->attr_set, job->ret, e);
 }
 
-int root_cgroup(const struct sbx_plan *p, const struct sbx_mount *m, int *ret, bool *ret_is_tree,
-		struct err *e)
+int root_cgroup(const struct sbx_plan *p, const struct sbx_mount *m, const struct root_state *s,
+		int *ret, bool *ret_is_tree, struct err *e)
 {
 	uint64_t flags = m->attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY;
-	struct job job = {.run = mount_unified, .plan = p, .mount = m, .ret = ret};
+	_cleanup_fd_ int mnt = -1;
+	struct job job = {.run = mount_unified, .plan = p, .mount = m, .ret = &mnt};
+	int r;
 
 	if (str_is(m->type, "cgroup") && !is_unified()) {
 		*ret_is_tree = true;
 		return mnt_new("tmpfs", "cgroup", "mode=0755,size=64k", flags, ret, e);
 	}
-	return do_there(&job, e);
+	r = do_there(&job, e);
+	if (r == 0 && !is_own(mnt, s))
+		r = mnt_set(mnt, MOUNT_ATTR_RDONLY, 0, 0, false, e);
+	if (r == 0)
+		*ret = fd_steal(&mnt);
+	return r;
 }
 
 /* "cpu,cpuacct" and "name=systemd" as directory, and a link for each of several controllers. */

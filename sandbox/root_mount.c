@@ -121,7 +121,7 @@ static int make_mount(const struct sbx_plan *p, const struct sbx_mount *m, struc
 	case SBX_MOUNT_BIND:
 		return mnt_clone(AT_FDCWD, m->source, m->is_recursive, ret, e);
 	case SBX_MOUNT_CGROUP:
-		return root_cgroup(p, m, ret, ret_is_tree, e);
+		return root_cgroup(p, m, s, ret, ret_is_tree, e);
 	case SBX_MOUNT_SCRATCH:
 		return scratch_mount(m, s, ret, e);
 	case SBX_MOUNT_REMOUNT:
@@ -214,7 +214,23 @@ static bool is_top(int fd)
 	       st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }
 
-/* As remount with bind: the mount's own flags become exactly these. Access times stay if not named. */
+/*
+ * The mount's own flags become exactly these. In a user namespace those that came with the source are locked: they
+ * stay, unless it is asked for them to go.
+ */
+static int set_exactly(const struct sbx_mount *m, int at, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int r = mnt_set(at, m->attr_set, (ALL_FLAGS & ~m->attr_set) | m->attr_clr, 0, false, &why);
+
+	if (r == -EPERM)
+		return mnt_set(at, m->attr_set, m->attr_clr, 0, false, e);
+	if (r < 0)
+		*e = why;
+	return r;
+}
+
+/* As remount with bind. Access times stay if not named. */
 static int remount_bind(const struct sbx_mount *m, const struct root_state *s, struct err *e)
 {
 	_cleanup_fd_ int at = sys_open_in_root(s->root, m->target, O_PATH);
@@ -226,7 +242,7 @@ static int remount_bind(const struct sbx_mount *m, const struct root_state *s, s
 		return err_set(e, EINVAL, "remount: nothing is mounted there");
 	r = mnt_set(at, m->rattr_set, m->rattr_clr, 0, true, e);
 	if (r == 0)
-		r = mnt_set(at, m->attr_set, (ALL_FLAGS & ~m->attr_set) | m->attr_clr, 0, false, e);
+		r = set_exactly(m, at, e);
 	if (r == 0)
 		r = mnt_set(at, 0, 0, m->rpropagation, true, e);
 	return r < 0 ? r : mnt_set(at, 0, 0, m->propagation, false, e);
