@@ -127,6 +127,11 @@ static cg_set need_of_file(const char *name)
 	return 0;
 }
 
+const char *cg_item_member(const struct cg_item *item)
+{
+	return lists[item->kind].member;
+}
+
 cg_set cg_item_need(const struct cg_item *item)
 {
 	return item->kind == CG_ITEM_UNIFIED ? need_of_file(item->name)

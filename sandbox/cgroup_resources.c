@@ -293,6 +293,16 @@ bool cg_resources_is_empty(const struct cg_resources *r)
 	return !r->cpus && !r->mems && r->n_items == 0;
 }
 
+const char *cg_resources_first(const struct cg_resources *r)
+{
+	for (int i = 0; i < CG_NUMBERS; i++)
+		if (is_given(r, i) && numbers[i].emit != nothing && r->number[i] != -1)
+			return numbers[i].member;
+	if (r->cpus || r->mems)
+		return r->cpus ? "cpu.cpus" : "cpu.mems";
+	return r->n_items > 0 ? cg_item_member(&r->items[0]) : NULL;
+}
+
 cg_set cg_resources_need(const struct cg_resources *r)
 {
 	cg_set set = r->limits_devices ? CG_BIT(CG_DEVICES) : 0;

@@ -13,7 +13,7 @@
 
 /* What of the group must be known. */
 struct cg_now {
-	cg_set in, v2;	      /* the hierarchies it is in, and those of them that are v2 */
+	cg_set in, v2;        /* the hierarchies it is in, and those of them that are v2 */
 	int64_t memory_bytes; /* v2: its limit; 0 = not asked for, -1 = unlimited */
 	const char *quota;    /* v2: first word of cpu.max */
 };
@@ -23,7 +23,7 @@ struct cg_write {
 	enum cg_hierarchy at;
 	char file[CG_FILE_MAX], text[CG_TEXT_MAX];
 	const char *long_text; /* instead of text, borrowed */
-	bool may_lack;	       /* a kernel without this file has nothing to limit */
+	bool may_lack;         /* a kernel without this file has nothing to limit */
 	/* If there is no `file`: this, and its own text; "" = none. */
 	char other_file[CG_FILE_MAX], other_text[CG_TEXT_MAX];
 };
@@ -62,5 +62,6 @@ int cg_job_check(const struct cg_job *j, const char *member, enum cg_hierarchy a
 /* The table of lists. */
 int cg_job_add_item(struct cg_job *j, const struct cg_item *item, struct err *e);
 cg_set cg_item_need(const struct cg_item *item);
+const char *cg_item_member(const struct cg_item *item);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "sandbox/cgroup_host.h"
 
@@ -191,6 +192,32 @@ int cg_shared_create(struct cg_host *host, const char *path, cg_set needed, stru
 	}
 	if (r == 0 && ret_depth)
 		*ret_depth = (uint32_t)c.n;
+	chain_close(&c);
+	return r;
+}
+
+/* What making a group below it, and being born there, writes to. */
+static int check_base(const struct cg_host *host, const struct cg *base, int h, struct err *e)
+{
+	static const char *const files[] = {".", "cgroup.procs", "cgroup.subtree_control"};
+	size_t n = h == CG_CORE && cg_host_mode(host) == CG_UNIFIED ? ARRAY_SIZE(files) : 2;
+
+	for (size_t i = 0; i < n; i++)
+		if (faccessat(base->dir[h], files[i], W_OK, AT_EACCESS) < 0)
+			return err_set(e, errno, "%s%s%s (%s): %s", host->layout.path[h],
+				       i ? "/" : "", i ? files[i] : "", cg_hierarchy_name(h),
+				       errno == EACCES ? "permission denied" : err_name(errno));
+	return 0;
+}
+
+int cg_shared_check(struct cg_host *host, const char *path, cg_set needed, struct err *e)
+{
+	struct chain c;
+	int r = chain_begin(&c, host, path, needed, e);
+
+	for (int h = CG_CORE; r == 0 && !c.is_at_top && h < CG_HIERARCHIES; h++)
+		if (cg_owns_dir(&c.above[0], h))
+			r = check_base(host, &c.above[0], h, e);
 	chain_close(&c);
 	return r;
 }

@@ -22,8 +22,9 @@
 #include "sandbox/lsm.h"
 #include "sandbox/net.h"
 #include "sandbox/nodes.h"
-#define LOOK_MS      200   /* at who should have answered by now */
 #include "sandbox/userns.h"
+
+#define LOOK_MS 200 /* at who should have answered by now */
 
 void sbx_proc_close(struct sbx_proc *p)
 {

@@ -18,12 +18,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define FILE_STATE	"state.json"
-#define FILE_EXIT	"exit.json"
-#define FILE_NEW	".new" /* appended while a file is being written */
-#define EXIT_BYTES	4096
+#define FILE_STATE      "state.json"
+#define FILE_EXIT       "exit.json"
+#define FILE_NEW        ".new" /* appended while a file is being written */
+#define EXIT_BYTES      4096
 #define LOCK_TIMEOUT_US (10 * CLK_US_PER_SEC)
-#define LOCK_PAUSE_NS	2000000
+#define LOCK_PAUSE_NS   2000000
 
 void state_fini(struct state *s)
 {
@@ -53,6 +53,38 @@ static bool is_still_there(int root, const char *id, int fd)
 	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
+/* Whoever owns it can have us kill and remove whatever he writes into it. */
+static int check_owner(int dir, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) < 0)
+		return err_errno(e, "state: look at '%s'", path);
+	if (st.st_uid != geteuid())
+		return err_set(e, EPERM, "state: '%s' belongs to user %u, we are %u", path,
+			       st.st_uid, geteuid());
+	return 0;
+}
+
+/* -ENOENT: there are no containers. */
+static int open_root(const char *root, int *ret, struct err *e)
+{
+	_cleanup_fd_ int fd = -1;
+	int r;
+
+	if (!*root)
+		return err_set(e, EINVAL,
+			       "state: no directory for it: set XDG_RUNTIME_DIR, or give --root "
+			       "before the command");
+	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, "state: open '%s'", root);
+	r = check_owner(fd, root, e);
+	if (r == 0)
+		*ret = fd_steal(&fd);
+	return r;
+}
+
 static int open_dir(int root, const char *id, int *ret, struct err *e)
 {
 	int fd = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -62,7 +94,7 @@ static int open_dir(int root, const char *id, int *ret, struct err *e)
 	if (fd < 0)
 		return err_errno(e, "state: open '%s'", id);
 	*ret = fd;
-	return 0;
+	return check_owner(fd, id, e);
 }
 
 static int take_lock(int dir, const char *id, struct err *e)
@@ -106,11 +138,11 @@ int state_find(const char *root, const char *id, bool is_locked, struct state *s
 
 	if (r < 0)
 		return r;
-	top = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (top < 0 && errno == ENOENT)
+	r = open_root(root, &top, e);
+	if (r == -ENOENT)
 		return err_set(e, ENOENT, "container '%s' does not exist", id);
-	if (top < 0)
-		return err_errno(e, "state: open '%s'", root);
+	if (r < 0)
+		return r;
 	do {
 		fd_close(&dir);
 		r = open_dir(top, id, &dir, e);
@@ -170,12 +202,12 @@ int state_claim(const char *root, const char *id, struct state *s, struct err *e
 	bool is_new;
 	int r = state_check_id(id, e);
 
+	if (r == 0 && *root && file_make_dirs(AT_FDCWD, root, 0711, e) < 0)
+		r = err_wrap(e, "state");
 	if (r == 0)
-		r = file_make_dirs(AT_FDCWD, root, 0711, e);
-	if (r == 0)
-		r = file_open_dir(AT_FDCWD, root, &top, e);
+		r = open_root(root, &top, e);
 	if (r < 0)
-		return err_wrap(e, "state");
+		return r;
 	do {
 		fd_close(&dir);
 		is_new = mkdirat(top, id, 0700) == 0;
@@ -195,8 +227,8 @@ int state_claim(const char *root, const char *id, struct state *s, struct err *e
 int state_reset(const char *id, struct state *s, struct err *e)
 {
 	static const char *const files[] = {
-		FILE_STATE,	   FILE_STATE FILE_NEW, FILE_EXIT,	   FILE_EXIT FILE_NEW,
-		STATE_FILE_CONFIG, STATE_FILE_START,	STATE_FILE_ANSWER,
+		FILE_STATE,        FILE_STATE FILE_NEW, FILE_EXIT,         FILE_EXIT FILE_NEW,
+		STATE_FILE_CONFIG, STATE_FILE_START,    STATE_FILE_ANSWER,
 	};
 	_cleanup_fd_ int dir = -1;
 
@@ -326,8 +358,11 @@ int state_list(const char *root, char ***ret, struct err *e)
 	_cleanup_dir_ DIR *d = NULL;
 	char **ids = calloc(1, sizeof(*ids));
 	size_t n = 0;
-	int r = ids ? file_list(AT_FDCWD, root, &d, e) : err_set(e, ENOMEM, "state: out of memory");
+	_cleanup_fd_ int top = -1;
+	int r = ids ? open_root(root, &top, e) : err_set(e, ENOMEM, "state: out of memory");
 
+	if (r == 0)
+		r = file_list(top, ".", &d, e);
 	if (r == 0)
 		r = collect(d, &ids, &n, e);
 	if (r < 0 && r != -ENOENT) {

@@ -182,6 +182,12 @@ int cg_remove(const struct cg *parent, const char *name, struct err *e);
 int cg_shared_create(struct cg_host *host, const char *path, cg_set needed, struct cg *ret,
 		     uint32_t *ret_depth, struct err *e);
 
+/*
+ * May we make such a group? -EACCES names the directory that we may not write. For those who are not root of the host:
+ * before anything is made.
+ */
+int cg_shared_check(struct cg_host *host, const char *path, cg_set needed, struct err *e);
+
 /* ---- groups that outlive the program that made them ---- */
 
 /*

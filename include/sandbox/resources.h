@@ -30,11 +30,11 @@ enum cg_number {
 	CG_MEMORY_RESERVATION,
 	CG_MEMORY_KERNEL, /* at least limit: contained in it; less: v1, if the kernel still can */
 	CG_MEMORY_KERNEL_TCP, /* the same; absent on v1, it is limit, since v1 does not count it there */
-	CG_MEMORY_SWAPPINESS,	  /* v1 */
+	CG_MEMORY_SWAPPINESS,     /* v1 */
 	CG_MEMORY_OOM_KILLER_OFF, /* v1 */
-	CG_MEMORY_HIERARCHY,	  /* every kernel's way since 5.11: nothing to do */
-	CG_MEMORY_CHECK,	  /* refuse a limit below what is used now; v1 always does */
-	CG_CPU_SHARES,		  /* v2: cg_weight_of_shares() */
+	CG_MEMORY_HIERARCHY,      /* every kernel's way since 5.11: nothing to do */
+	CG_MEMORY_CHECK,          /* refuse a limit below what is used now; v1 always does */
+	CG_CPU_SHARES,            /* v2: cg_weight_of_shares() */
 	CG_CPU_PERIOD,
 	CG_CPU_QUOTA,
 	CG_CPU_BURST,
@@ -44,7 +44,7 @@ enum cg_number {
 	CG_PIDS_LIMIT, /* 0 is written as 1: both forbid the first process to fork, and it can be born */
 	CG_BLKIO_WEIGHT,      /* 10 .. 1000 */
 	CG_BLKIO_LEAF_WEIGHT, /* no kernel since 5.0: refused */
-	CG_NET_CLASS,	      /* v1 */
+	CG_NET_CLASS,         /* v1 */
 	CG_NUMBERS
 };
 
@@ -81,7 +81,7 @@ struct cg_item {
 
 struct cg_device {
 	bool is_allowed;
-	char type;	      /* 'b', 'c', 'a' = both */
+	char type;            /* 'b', 'c', 'a' = both */
 	int64_t major, minor; /* CG_DEV_ANY, or a number */
 	uint32_t access;      /* CG_DEV_* */
 };
@@ -114,6 +114,9 @@ static inline void cg_set_number(struct cg_resources *r, enum cg_number which, i
 
 /* Does it ask for nothing but devices? */
 bool cg_resources_is_empty(const struct cg_resources *r);
+
+/* The first member that a process without a group of its own would not be held to; NULL: none. Devices aside. */
+const char *cg_resources_first(const struct cg_resources *r);
 
 /* The hierarchies in which a group must be to be limited so, as far as they are optional. */
 cg_set cg_resources_need(const struct cg_resources *r);

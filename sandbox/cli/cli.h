@@ -52,6 +52,7 @@ struct cli {
 	const char *log;            /* append errors to this file too */
 	const char *log_format;     /* "text", "json"; text */
 	const char *rootless;       /* "true", "false", "auto"; auto */
+	bool is_rootless;           /* what that comes to */
 	const char *cgroup_manager; /* "cgroupfs" and those that are refused; cgroupfs */
 	bool is_debug;
 	bool wants_version;
@@ -91,6 +92,9 @@ struct cli {
 };
 
 #define CLI_ROOT "/run/sandbox"
+
+/* In c->root: an ordinary user has said nothing of where his state is. */
+#define CLI_NO_ROOT ""
 
 #define CLI_INIT                                                                                   \
 	{                                                                                          \

@@ -128,7 +128,7 @@ static int start(struct cli *c, struct exec *x, struct err *e)
 		r = attend_signals(&x->signals, e);
 	if (r < 0)
 		return r;
-	x->place.group = &x->target.group;
+	x->place.group = x->target.state.paths ? &x->target.group : NULL;
 	cli_debug(c, CLI_DEBUG_SETUP ": %s", c->id);
 	if (x->plan->tune.has_exec_initial)
 		cli_debug(c, "initial CPU affinity: 0x%lx", x->plan->tune.exec_initial.words[0]);

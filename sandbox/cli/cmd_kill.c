@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "sandbox/cli/cli.h"
+#include "sandbox/pidns.h"
 #include "sandbox/signal.h"
 #include "sandbox/state.h"
 
@@ -71,11 +72,28 @@ static int signal_all(const struct cg *group, int number, struct err *e)
 	return r;
 }
 
+/* It never had a group. With its first process all others end. */
+static int signal_namespace(const struct state *s, int number, struct err *e)
+{
+	_cleanup_fd_ int pidfd = -1;
+	int r = state_pidfd(s, &pidfd, e);
+
+	if (r == STATE_E_GONE)
+		return 0;
+	if (r == 0)
+		r = number == SIGKILL ? signal_one(s, number, e) : pidns_signal(s->pid, number, e);
+	return r;
+}
+
 /* No group, no processes: with --all that is no error, as engines clean up with it. */
 static int kill_all(const struct state *s, int number, struct err *e)
 {
 	_cleanup_cg_ struct cg group = CG_INIT;
-	int r = s->paths ? cg_paths_open(s->paths, &group, e) : -ENOENT;
+	int r;
+
+	if (!s->paths)
+		return s->group && *s->group ? 0 : signal_namespace(s, number, e);
+	r = cg_paths_open(s->paths, &group, e);
 
 	if (r == 0)
 		r = signal_all(&group, number, e);

@@ -14,14 +14,15 @@
 #include "base/str.h"
 #include "sandbox/cli/cli.h"
 #include "sandbox/cli/target.h"
+#include "sandbox/pidns.h"
 
 #define PS_WORDS_MAX 64
 
 const struct opt ps_opts[] = {
-	{"format",	   'f', OPT_CHOICE, offsetof(struct cli, format), "table|json",
-	 "rows of ps(1), or the pids alone; default table"				  },
+	{"format",    'f', OPT_CHOICE, offsetof(struct cli, format), "table|json",
+	 "rows of ps(1), or the pids alone; default table"                             },
 	OPT_ROW_ID,
-	{"PS-OPTION", 0,	 OPT_REST,   offsetof(struct cli, rest),   NULL,	     NULL},
+	{"PS-OPTION", 0,   OPT_REST,   offsetof(struct cli, rest),   NULL,         NULL},
 	OPT_ROW_END,
 };
 
@@ -42,9 +43,10 @@ static int find_pids(const struct cli *c, struct pids *p, struct err *e)
 	_cleanup_target_ struct target t = TARGET_INIT;
 	int r = target_open(c, &t, e);
 
-	if (r < 0 || t.group.dir[CG_CORE] < 0)
+	if (r < 0 || (t.group.dir[CG_CORE] < 0 && t.init.pid < 0))
 		return r;
-	r = cg_processes(&t.group, &p->pids, &p->n, e);
+	r = t.state.paths ? cg_processes(&t.group, &p->pids, &p->n, e)
+			  : pidns_processes(t.init.pid, &p->pids, &p->n, e);
 	if (r == 0 && p->n > 0)
 		qsort(p->pids, p->n, sizeof(*p->pids), by_number);
 	return r;

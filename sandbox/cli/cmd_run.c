@@ -11,8 +11,8 @@ const struct opt run_opts[] = {
 	CTR_OPT_ROWS,
 	{"detach", 'd', OPT_FLAG, offsetof(struct cli, is_detached), NULL,
 	  "do not wait: the container outlives this command"},
-	{"keep",	 0,   OPT_FLAG, offsetof(struct cli, keeps),	   NULL,
-	  "do not delete it when it has ended"		     },
+	{"keep",   0,   OPT_FLAG, offsetof(struct cli, keeps),       NULL,
+	  "do not delete it when it has ended"              },
 	OPT_ROW_ID,
 	OPT_ROW_END,
 };
@@ -36,9 +36,9 @@ static int keep(struct ctr *c, int status, struct err *e)
 	_cleanup_cg_meter_ struct cg_meter meter = CG_METER_INIT;
 	struct state_exit x = {.is_known = true, .status = status};
 	uint64_t kills = 0;
-	int r = cg_meter_open(&c->group, &meter, e);
+	int r = c->state.paths ? cg_meter_open(&c->group, &meter, e) : 0;
 
-	if (r == 0)
+	if (r == 0 && c->state.paths)
 		r = cg_meter_oom_kills(&meter, &kills, e);
 	x.oom_killed = kills > 0;
 	return r < 0 ? r : state_save_exit(c->state.dir, &x, e);

@@ -131,7 +131,7 @@ const struct opt cli_global_opts[] = {
 	{"debug",          0,   OPT_FLAG,    offsetof(struct cli, is_debug),        NULL,
 	 "say more"},
 	{"rootless",       0,   OPT_CHOICE,  offsetof(struct cli, rootless),        "true|false|auto",
-	 "is this an ordinary user's? default auto: unless we are root"},
+	 "may it do without a group? default auto: unless we are root of the host"},
 	{"cgroup-manager", 0,   OPT_CHOICE,  offsetof(struct cli, cgroup_manager),  "cgroupfs|systemd|disabled",
 	 "who makes groups: only cgroupfs, the others are refused"},
 	{"version",        'v', OPT_FLAG,    offsetof(struct cli, wants_version),   NULL,

@@ -13,16 +13,11 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "base/clk.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "sandbox/seccomp_notify.h"
-
-/* All containers' groups are in it, unless their config says where. */
-#define GROUP_OF_ALL   "sandbox"
-#define END_TIMEOUT_US (10 * CLK_US_PER_SEC)
 
 void ctr_close(struct ctr *c)
 {
@@ -46,73 +41,12 @@ int ctr_find(struct ctr *c, const struct cli *cli, struct err *e)
 	return state_find(cli->root, cli->id, true, &c->state, e);
 }
 
-/* ---- its group ---- */
-
-/*
- * Killed between making the group and writing down where it is, a create has left one without a process: making
- * it anew finds it. If somebody is in there it is not ours.
- */
-static int find_lost_group(struct ctr *c, struct err *e)
-{
-	struct cg_paths paths;
-	uint32_t depth = 0;
-	int r = c->host ? 0 : cg_probe(&c->host, e);
-
-	if (r == 0)
-		r = cg_shared_create(c->host, c->state.group, cg_host_has(c->host), &c->group,
-				     &depth, e);
-	if (r == -EBUSY)
-		return 0;
-	if (r == 0)
-		r = cg_paths_get(&c->group, depth, &paths, e);
-	cg_close(&c->group);
-	return r < 0 ? r : cg_paths_remove(c->host, &paths, e);
-}
-
-static int remove_group(struct ctr *c, struct err *e)
-{
-	cg_close(&c->group);
-	if (c->state.paths)
-		return cg_paths_remove(c->host, c->state.paths, e);
-	return c->state.group && *c->state.group ? find_lost_group(c, e) : 0;
-}
-
-/* Below a group that somebody has frozen its process would be born frozen, and we would wait for it for ever. */
-static int check_thawed(const struct cg *group, struct err *e)
-{
-	bool is_frozen = false;
-	int r = cg_is_frozen(group, &is_frozen, e);
-
-	return r == 0 && is_frozen ? err_set(e, EBUSY, "container's cgroup unexpectedly frozen")
-				   : r;
-}
-
-static int step_group(struct ctr *c, struct err *e)
-{
-	struct cg_paths *paths = arena_get(c->state.arena, sizeof(*paths));
-	uint32_t depth = 0;
-	int r = paths ? 0 : err_set(e, ENOMEM, "state: out of memory");
-
-	if (r == 0)
-		r = cg_shared_create(c->host, c->state.group,
-				     cg_resources_need(&c->plan->resources), &c->group, &depth, e);
-	if (r == 0)
-		r = cg_paths_get(&c->group, depth, paths, e);
-	if (r < 0)
-		return r;
-	c->state.paths = paths;
-	r = state_save(&c->state, e);
-	if (r == 0)
-		r = check_thawed(&c->group, e);
-	return r < 0 ? r : cg_resources_apply(&c->group, &c->plan->resources, e);
-}
-
 /* ---- creating ---- */
 
 /* What a killed create, or a killed `run`, left under this ID. */
 static int sweep(struct ctr *c, struct err *e)
 {
-	int r = remove_group(c, e);
+	int r = ctr_remove_group(c, e);
 
 	return r < 0 ? err_wrap(e, "what is left of '%s'", c->cli->id)
 		     : state_reset(c->cli->id, &c->state, e);
@@ -143,14 +77,6 @@ static const char *owner_name(struct arena *a)
 	return geteuid() == 0 ? "root" : arena_printf(a, "%u", (unsigned int)geteuid());
 }
 
-/* Below our own group; with all of v2 below the root, as our own one, having processes, has no limits below. */
-static const char *default_group(const struct ctr *c)
-{
-	const char *slash = cg_host_mode(c->host) == CG_UNIFIED ? "/" : "";
-
-	return arena_printf(c->state.arena, "%s" GROUP_OF_ALL "/%s", slash, c->state.id);
-}
-
 /* All that is known beforehand. The strings of the plan live as long as the state. */
 static int step_describe(struct ctr *c, struct err *e)
 {
@@ -161,14 +87,13 @@ static int step_describe(struct ctr *c, struct err *e)
 
 	if (!bundle)
 		return err_errno(e, "bundle '%s'", c->cli->bundle);
-	r = c->host ? 0 : cg_probe(&c->host, e);
+	r = ctr_choose_group(c, e);
 	if (r < 0)
 		return r;
 	s->bundle = arena_strdup(s->arena, bundle);
 	s->created = now_text(s->arena);
 	s->owner = owner_name(s->arena);
-	s->group = p->cgroup_path ?: default_group(c);
-	if (!s->bundle || !s->created || !s->owner || !s->group)
+	if (!s->bundle || !s->created || !s->owner)
 		return err_set(e, ENOMEM, "state: out of memory");
 	s->is_attached = c->is_foreground;
 	s->oci_version = p->oci_version;
@@ -225,7 +150,7 @@ static int introduce(struct ctr *c, bool is_complete, struct err *e)
 static int step_launch(struct ctr *c, struct err *e)
 {
 	struct sbx_place place = {
-		.group = &c->group,
+		.group = c->state.paths ? &c->group : NULL,
 		.net_ns = -1,
 		.console = -1,
 		.gate = &c->gate,
@@ -309,7 +234,8 @@ static int step_accompany(struct ctr *c, struct err *e)
  * of this program leaves is found and removed by `delete --force` or the next create of the same ID.
  */
 static int (*const steps[])(struct ctr *c, struct err *e) = {
-	step_claim, step_describe, step_copy, step_gate, step_group, step_launch, step_accompany,
+	step_claim,     step_describe, step_copy,      step_gate,
+	ctr_make_group, step_launch,   step_accompany,
 };
 
 static void undo(struct ctr *c)
@@ -319,7 +245,7 @@ static void undo(struct ctr *c)
 	sbx_abandon(&c->begun);
 	if (c->state.dir < 0)
 		return;
-	if (remove_group(c, &lost) < 0)
+	if (ctr_remove_group(c, &lost) < 0)
 		return; /* and the directory stays: it tells where the group is */
 	(void)state_remove(c->cli->root, &c->state, &lost);
 	if (c->has_run_hooks)
@@ -362,19 +288,6 @@ int ctr_create(struct ctr *c, const struct cli *cli, bool is_foreground, struct 
 
 /* ---- ending ---- */
 
-int ctr_kill(struct ctr *c, struct err *e)
-{
-	int r;
-
-	if (!c->state.paths)
-		return 0;
-	r = cg_paths_open(c->state.paths, &c->group, e);
-	if (r == 0)
-		r = cg_end(&c->group, clk_now_us() + END_TIMEOUT_US, e);
-	cg_close(&c->group);
-	return r == -ENOENT ? 0 : r;
-}
-
 int ctr_destroy(struct ctr *c, struct err *e)
 {
 	struct err lost = ERR_INIT;
@@ -383,7 +296,7 @@ int ctr_destroy(struct ctr *c, struct err *e)
 	/* Before the copy of the config goes. One that is broken must not keep the rest from going. */
 	if (!c->plan && ctr_load_copy(c, &lost) < 0)
 		cli_debug(c->cli, "no hooks are run: %s", lost.text);
-	r = remove_group(c, e);
+	r = ctr_remove_group(c, e);
 	if (r == 0)
 		r = state_remove(c->cli->root, &c->state, e);
 	if (r == 0 && c->plan)

@@ -72,6 +72,18 @@ int ctr_destroy(struct ctr *c, struct err *e);
 	 "a root that is not pivoted to can be left; put the bundle on a file system of its own"}
 /* clang-format on */
 
+/* ---- ctr_group.c ---- */
+
+/*
+ * Where its group will be, in c->state.group, with c->host; "" and no host: it has none, because none can be made and
+ * none is needed. Then make it, and limit it; c->state.paths stays NULL where there is none.
+ */
+int ctr_choose_group(struct ctr *c, struct err *e);
+int ctr_make_group(struct ctr *c, struct err *e);
+
+/* End all that is in the container, and remove the group. */
+int ctr_remove_group(struct ctr *c, struct err *e);
+
 /* ---- ctr_hooks.c ---- */
 
 /* Run the hooks of a kind, with the state as of `status` on stdin. */

@@ -1,6 +1,7 @@
 /* The plan of a container, from its bundle or from the copy: see ctr.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/str.h"
 #include "sandbox/cli/ctr.h"
 #include "sandbox/plan_oci.h"
+#include "sandbox/userns.h"
 
 /* By systemd's protocol: so many descriptors from the third on were meant for us, and are passed on. */
 static uint64_t listen_fds(void)
@@ -54,6 +56,25 @@ int ctr_place_descriptors(struct ctr *c, struct sbx_place *place, struct err *e)
 	return cli_pass_descriptors(listen_fds() + c->cli->preserve_fds, place, e);
 }
 
+/*
+ * Who is not root of the host has no power over devices: he cannot make nodes, those that he may open are bound by
+ * path, and no group keeps him from others.
+ */
+static int adapt(struct ctr *c, struct err *e)
+{
+	struct sbx_plan *p = c->plan;
+
+	if (userns_is_host_root())
+		return 0;
+	p->resources.limits_devices = false;
+	p->root.no_devices = true;
+	if (geteuid() != 0 && c->cli->is_rootless && !sbx_plan_has(p, CLONE_NEWUSER))
+		return err_set(e, EINVAL,
+			       "config.json: linux.namespaces: rootless container requires user "
+			       "namespaces: one of type user (see `sandbox spec --rootless`)");
+	return 0;
+}
+
 int ctr_load_bundle(struct ctr *c, struct err *e)
 {
 	_cleanup_free_ char *bundle = realpath(c->cli->bundle, NULL), *text = NULL;
@@ -73,6 +94,8 @@ int ctr_load_bundle(struct ctr *c, struct err *e)
 		r = sbx_plan_grant(c->plan, e);
 	if (r == 0)
 		cli_warnings(c->cli, c->plan);
+	if (r == 0)
+		r = adapt(c, e);
 	if (r == 0)
 		r = cli_check_terminal(c->cli, c->plan, !c->is_foreground, e);
 	if (r == 0)

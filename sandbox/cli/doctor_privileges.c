@@ -13,6 +13,7 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/caps.h"
 #include "sandbox/cli/doctor.h"
+#include "sandbox/userns.h"
 
 /* ---- cgroups ---- */
 
@@ -23,9 +24,11 @@ static void cgroups(struct finding *f)
 	struct err e = ERR_INIT;
 
 	if (cg_probe(&host, &e) < 0) {
-		f->state = DOCTOR_MISSING;
+		f->state = userns_is_host_root() ? DOCTOR_MISSING : DOCTOR_LIMITED;
 		doctor_say(f->found, "%.400s", e.text);
-		doctor_say(f->effect, "no container starts: each has a group of its own");
+		doctor_say(f->effect, f->state == DOCTOR_MISSING
+					      ? "no container starts: each has a group of its own"
+					      : "containers have no groups, so limits are refused");
 		doctor_say(f->advice,
 			   "mount cgroup2 with memory, cpu and pids, or those three on v1 "
 			   "beside it");
@@ -57,7 +60,7 @@ static void delegation(struct finding *f)
 	const char *missing = NULL;
 
 	if (cg_probe(&host, &e) < 0) {
-		f->state = DOCTOR_MISSING;
+		f->state = userns_is_host_root() ? DOCTOR_MISSING : DOCTOR_LIMITED;
 		doctor_say(f->found, "see cgroups");
 		return;
 	}
@@ -70,16 +73,24 @@ static void delegation(struct finding *f)
 	doctor_say(f->found, "%s",
 		   missing ? "our own group is not ours to divide"
 			   : "our own group may be divided");
-	if (missing) {
+	if (missing && !userns_is_host_root()) {
+		f->state = DOCTOR_LIMITED;
+		doctor_say(
+			f->effect,
+			"no group can be made in the hierarchy of %s: containers run without a "
+			"group, in a pid namespace; limits, pause, update and events are refused",
+			missing);
+	} else if (missing) {
 		f->state = DOCTOR_MISSING;
 		doctor_say(f->effect,
 			   "no group can be made in the hierarchy of %s, so no container "
 			   "starts",
 			   missing);
+	}
+	if (missing)
 		doctor_say(f->advice,
 			   "start sandbox in a delegated group (systemd-run --user --scope "
 			   "-p Delegate=yes), or as root");
-	}
 	cg_host_free(host);
 }
 

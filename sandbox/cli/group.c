@@ -12,8 +12,13 @@ int cli_open_group(const struct cli *c, bool is_locked, struct state *s, enum st
 		r = state_status(s, ret, e);
 	if (r < 0)
 		return r;
-	if (*ret == STATE_STOPPED || *ret == STATE_CREATING || !s->paths)
+	if (*ret == STATE_STOPPED || *ret == STATE_CREATING)
 		return err_set(e, ESRCH, "container '%s' is %s: container not running", c->id,
 			       state_status_name(*ret));
+	if (!s->paths)
+		return err_set(e, ENOTSUP,
+			       "container '%s' has no group: it can be neither paused nor limited "
+			       "nor measured; create it from a delegated group",
+			       c->id);
 	return cg_paths_open(s->paths, group, e);
 }

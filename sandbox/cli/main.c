@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "policy/policy.h"
 #include "sandbox/cli/cli.h"
+#include "sandbox/userns.h"
 
 #define ROWS_MAX       64
 #define ROOT_BYTES_MAX 1024
@@ -50,14 +51,14 @@ static void print_version(void)
 static int choose_root(struct cli *c, char path[ROOT_BYTES_MAX], struct err *e)
 {
 	const char *run = getenv("XDG_RUNTIME_DIR");
-	bool is_rootless =
-		str_is(c->rootless, "auto") ? geteuid() != 0 : str_is(c->rootless, "true");
 	int n;
 
+	c->is_rootless =
+		str_is(c->rootless, "auto") ? !userns_is_host_root() : str_is(c->rootless, "true");
 	if (c->root)
 		return 0;
-	c->root = CLI_ROOT;
-	if (!is_rootless || !run || !*run)
+	c->root = c->is_rootless && geteuid() != 0 ? CLI_NO_ROOT : CLI_ROOT;
+	if (!c->is_rootless || !run || !*run)
 		return 0;
 	n = snprintf(path, ROOT_BYTES_MAX, "%s/sandbox", run);
 	if (n < 0 || n >= ROOT_BYTES_MAX)
