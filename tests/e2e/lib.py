@@ -61,6 +61,30 @@ class Tap:
             self.line(True, name)
 
 
+def run_as_root(tests, subject, begin=None, end=None):
+    """
+    What a test file does in the end: begin, every test, end. The exit status. With a word on the command line, only
+    the tests that have it in their name.
+    """
+    tap = Tap()
+    if os.geteuid() != 0:
+        tap.line(True, subject, skip="needs root")
+        print("1..1")
+        return 0
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    try:
+        if begin:
+            begin()
+        for test in tests:
+            if word in test.__name__:
+                tap.run(test)
+    finally:
+        if end:
+            end()
+    print(f"1..{tap.n}")
+    return int(tap.failed)
+
+
 def run(tests, config=""):
     """Run the tests on one daemon, print TAP; the exit status."""
     tap = Tap()

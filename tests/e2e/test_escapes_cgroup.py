@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from bundle import SANDBOX, STATE, WORK, Bundle, equal
-from lib import Skip, Tap
+from lib import Skip, run_as_root
 
 
 def caps(bundle, *names):
@@ -205,19 +205,5 @@ TESTS = [
 ]
 
 
-def main():
-    tap = Tap()
-    if os.geteuid() != 0:
-        tap.line(True, "limits and escapes by groups", skip="needs root")
-        return 0
-    try:
-        for test in TESTS:
-            tap.run(test)
-    finally:
-        shutil.rmtree(WORK)
-    print(f"1..{tap.n}")
-    return int(tap.failed)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_as_root(TESTS, "limits and escapes by groups", end=lambda: shutil.rmtree(WORK)))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from bundle import STATE, WORK, Bundle, equal
-from lib import Tap
+from lib import run_as_root
 
 ROUNDS = 100
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
@@ -321,24 +321,17 @@ TESTS = [
 ]
 
 
-def main():
-    tap = Tap()
-    if os.geteuid() != 0:
-        tap.line(True, "escapes by mounts", skip="needs root")
-        return 0
-    # A file system of its own: exchanging names by the thousand is no work for a disk.
+def begin():
+    """A file system of its own: exchanging names by the thousand is no work for a disk."""
     if libc.unshare(0x20000) != 0 or libc.mount(None, b"/", None, 0x44000, None) != 0:
         raise OSError(ctypes.get_errno(), "mount namespace")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", WORK], check=True)
-    try:
-        for test in TESTS:
-            tap.run(test)
-    finally:
-        subprocess.run(["umount", "-R", "-l", WORK], check=True)
-        os.rmdir(WORK)
-    print(f"1..{tap.n}")
-    return int(tap.failed)
+
+
+def end():
+    subprocess.run(["umount", "-R", "-l", WORK], check=True)
+    os.rmdir(WORK)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_as_root(TESTS, "escapes by mounts", begin=begin, end=end))

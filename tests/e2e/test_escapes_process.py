@@ -16,7 +16,7 @@ import sys
 import time
 
 from bundle import SANDBOX, STATE, WORK, Bundle, equal
-from lib import ROOT, Tap, wait_for
+from lib import ROOT, run_as_root, wait_for
 
 ALL = ("bounding", "effective", "permitted")
 libc = ctypes.CDLL(None, use_errno=True)
@@ -578,19 +578,5 @@ TESTS = [
 ]
 
 
-def main():
-    tap = Tap()
-    if os.geteuid() != 0:
-        tap.line(True, "escapes by processes", skip="needs root")
-        return 0
-    try:
-        for test in TESTS if len(sys.argv) < 2 else [t for t in TESTS if sys.argv[1] in t.__name__]:
-            tap.run(test)
-    finally:
-        shutil.rmtree(WORK)
-    print(f"1..{tap.n}")
-    return int(tap.failed)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_as_root(TESTS, "escapes by processes", end=lambda: shutil.rmtree(WORK)))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from bundle import STATE, WORK, Bundle, equal
-from lib import Skip, Tap
+from lib import Skip, run_as_root
 
 # Applets by the shell's own lookup: busybox runs them without files.
 OPTIONS = "grep ' {} ' /proc/self/mountinfo"
@@ -430,22 +430,15 @@ TESTS = [
 ]
 
 
-def main():
-    tap = Tap()
-    if os.geteuid() != 0:
-        tap.line(True, "mounts", skip="needs root")
-        return 0
+def begin():
     own_mount_namespace()
     mount("-t", "tmpfs", "-o", "size=256m", "tmpfs", WORK)
-    try:
-        for test in TESTS:
-            tap.run(test)
-    finally:
-        subprocess.run(["umount", "-R", "-l", WORK], check=True)
-        os.rmdir(WORK)
-    print(f"1..{tap.n}")
-    return int(tap.failed)
+
+
+def end():
+    subprocess.run(["umount", "-R", "-l", WORK], check=True)
+    os.rmdir(WORK)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_as_root(TESTS, "mounts", begin=begin, end=end))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from lib import Skip, Tap, bin_dir, wait_for
+from lib import Skip, bin_dir, run_as_root, wait_for
 
 SANDBOX = os.path.join(bin_dir(), "sandbox")
 WORK = tempfile.mkdtemp(prefix="sandbox-containers-")
@@ -251,18 +251,5 @@ TESTS = [
 ]
 
 
-def main():
-    tap = Tap()
-    if os.geteuid() != 0:
-        tap.line(True, "containers", skip="needs root")
-        return 0
-    with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, WORK)
-        for test in TESTS:
-            tap.run(test)
-    print(f"1..{tap.n}")
-    return int(tap.failed)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_as_root(TESTS, "containers", end=lambda: shutil.rmtree(WORK)))

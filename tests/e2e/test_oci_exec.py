@@ -22,9 +22,9 @@ import sys
 import termios
 import time
 
-from lib import Skip, Tap, wait_for
+from lib import Skip, run_as_root, wait_for
 from test_sandbox_run import (DEFAULT, PYTHON, ROOTFS, SANDBOX, STATE, WORK, config_of, equal, find_group,
-                              process, spec, unpack_image)
+                              prepare, process)
 
 WAIT = "import signal\nsignal.pause()"
 TIOCSTI = 0x5412
@@ -574,9 +574,9 @@ REACH = ("import os, errno\n"
          "        if n == 0:\n"
          "            os.kill(int(pid), 9)\n"
          "            while True:\n"
-         "                try: os.kill(int(pid), 0)\n"
+         "                try: state = open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[0]\n"
          "                except OSError: break\n"
-         "                if open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[0] == 'Z': break\n"
+         "                if state == 'Z': break\n"
          "    print(*got)\n")
 
 
@@ -749,20 +749,5 @@ TESTS = [
 ]
 
 
-def main():
-    tap = Tap()
-    if os.geteuid() != 0:
-        tap.line(True, "sandbox exec", skip="needs root")
-        return 0
-    with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, WORK)
-        unpack_image()
-        DEFAULT.update(spec())
-        for test in TESTS:
-            tap.run(test)
-    print(f"1..{tap.n}")
-    return int(tap.failed)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_as_root(TESTS, "sandbox exec", begin=prepare, end=lambda: shutil.rmtree(WORK)))

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-from lib import Skip, Tap, bin_dir, wait_for
+from lib import Skip, bin_dir, run_as_root, wait_for
 
 SANDBOX = os.path.join(bin_dir(), "sandbox")
 WORK = tempfile.mkdtemp(prefix="lifecycle-")
@@ -786,20 +786,10 @@ TESTS = [
 ]
 
 
-def main():
-    tap = Tap()
-    if os.geteuid() != 0:
-        tap.line(True, "life of a container", skip="needs root")
-        return 0
+def begin():
     libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     os.makedirs(STATE)
-    with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, WORK)
-        for test in TESTS if len(sys.argv) < 2 else [t for t in TESTS if sys.argv[1] in t.__name__]:
-            tap.run(test)
-    print(f"1..{tap.n}")
-    return int(tap.failed)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_as_root(TESTS, "life of a container", begin=begin, end=lambda: shutil.rmtree(WORK)))

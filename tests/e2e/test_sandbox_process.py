@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 
-from lib import Skip
-from test_sandbox_run import DEFAULT, ROOTFS, WORK, config_of, equal, linux, main, output, process, run, start
+from lib import Skip, run_as_root
+from test_sandbox_run import DEFAULT, ROOTFS, WORK, config_of, equal, linux, output, prepare, process, run, start
 
 PR_CAPBSET_DROP, CAP_SYS_RESOURCE = 24, 24
 IOPRIO = "import ctypes; print(ctypes.CDLL(None).syscall(252, 1, 0))"
@@ -462,4 +462,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(main(TESTS))
+    sys.exit(run_as_root(TESTS, "processes of containers", begin=prepare, end=lambda: shutil.rmtree(WORK)))

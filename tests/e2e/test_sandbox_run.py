@@ -3,7 +3,6 @@
 
 Needs root. Containers have names of this test's own, state in a directory of its own.
 """
-import contextlib
 import copy
 import json
 import os
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from lib import ROOT, Skip, Tap, bin_dir, wait_for
+from lib import ROOT, Skip, bin_dir, run_as_root, wait_for
 
 SANDBOX = os.path.join(bin_dir(), "sandbox")
 WORK = tempfile.mkdtemp(prefix="sandbox-run-")
@@ -464,20 +463,10 @@ TESTS = [
 ]
 
 
-def main(tests):
-    tap = Tap()
-    if os.geteuid() != 0:
-        tap.line(True, "sandbox run", skip="needs root")
-        return 0
-    with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, WORK)
-        unpack_image()
-        DEFAULT.update(spec())
-        for test in tests:
-            tap.run(test)
-    print(f"1..{tap.n}")
-    return int(tap.failed)
+def prepare():
+    unpack_image()
+    DEFAULT.update(spec())
 
 
 if __name__ == "__main__":
-    sys.exit(main(TESTS))
+    sys.exit(run_as_root(TESTS, "sandbox run", begin=prepare, end=lambda: shutil.rmtree(WORK)))
