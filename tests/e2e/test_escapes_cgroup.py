@@ -136,8 +136,8 @@ def cgroup_tree_of_the_host_is_not_seen_from_a_user_namespace():
     b.mount("/sys/fs/cgroup", type="cgroup", source="cgroup", options=["rw"])
     b.in_user_namespace()
     out = b.output("cd /sys/fs/cgroup; [ -d memory ] && cd memory; busybox ls -d */ 2>/dev/null; busybox mkdir evil"
-                   " 2>/dev/null && echo made; (echo 1 >cgroup.procs) 2>/dev/null && echo moved; busybox cat cgroup.procs"
-                   " | busybox grep -c .")
+                   " 2>/dev/null && echo made; (echo 1 >cgroup.procs) 2>/dev/null && echo moved; "
+                   "busybox cat cgroup.procs | busybox grep -c .")
     assert len(out) == 1 and 1 <= int(out) <= 5, out  # its own processes, and no group of others
     equal(groups(), [])
 
