@@ -258,7 +258,8 @@ def exec_where_there_is_a_listener_is_refused():
         subprocess.run([*sandbox, "create", "--bundle", at, name], check=True, timeout=30, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            p = subprocess.run([*sandbox, "exec", name, "/probe"], check=False, capture_output=True, text=True, timeout=30)
+            p = subprocess.run([*sandbox, "exec", name, "/probe"], check=False, capture_output=True, text=True,
+                               timeout=30)
             assert p.returncode == 255 and "listenerPath: exec has no listener" in p.stderr, p
         finally:
             subprocess.run([*sandbox, "delete", "--force", name], check=True, timeout=30)
