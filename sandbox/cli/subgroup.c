@@ -14,23 +14,27 @@
 /* Neither ".." nor a link leads out: the container, where it may write, chooses what is below. */
 static int descend(struct cg *cg, int h, const char *path, struct err *e)
 {
-	int fd = -1, r;
+	int fd = -1, old, r;
 
 	path += strspn(path, "/");
 	r = file_open_beneath(cg->dir[h], *path ? path : ".", O_RDONLY | O_DIRECTORY, 0, &fd, e);
 	if (r < 0)
 		return err_wrap(e, "group in '%s'", cg_hierarchy_name(h));
-	fd_close(&cg->dir[h]);
-	cg->dir[h] = fd;
+	old = cg->dir[h];
+	for (int k = 0; k < CG_HIERARCHIES; k++)
+		if (cg->dir[k] == old)
+			cg->dir[k] = fd; /* controllers on v2 share one */
+	fd_close(&old);
 	return 0;
 }
 
 static int descend_in_all(struct cg *cg, const char *path, struct err *e)
 {
+	const struct cg before = *cg;
 	int r = 0;
 
 	for (int h = 0; r == 0 && h < CG_HIERARCHIES; h++)
-		if (cg->dir[h] >= 0)
+		if (cg->dir[h] >= 0 && cg->dir[h] == before.dir[h])
 			r = descend(cg, h, path, e);
 	return r;
 }
