@@ -182,6 +182,7 @@ static int step_seccomp(const struct sbx_drop *d, const struct sbx_listening *l,
 }
 
 /* A row has one of the two functions. */
+/* clang-format off */
 static const struct {
 	const char *name;
 	int (*run)(const struct sbx_drop *, struct err *);
@@ -192,12 +193,13 @@ static const struct {
 	{"umask",                 step_umask,        NULL,               true },
 	{"bounding set",          step_bounding,     NULL,               true },
 	{"seccomp before setuid", NULL,              step_early_seccomp, true },
-	{"ids",		   step_ids,          NULL,               true },
+	{"ids",                   step_ids,          NULL,               true },
 	{"capabilities",          step_capabilities, NULL,               true },
 	{"no new privileges",     step_no_new_privs, NULL,               false},
 	{"landlock",              step_landlock,     NULL,               false},
 	{"seccomp",               NULL,              step_seccomp,       false},
 };
+/* clang-format on */
 
 static int run_steps(const struct sbx_drop *d, const struct sbx_listening *l, bool with_privileged,
 		     struct err *e)

@@ -11,14 +11,15 @@
 
 #define INITIAL_INO 0xEFFFFFFDu /* the kernel's own constant since 3.8 (PROC_USER_INIT_INO) */
 
+/* clang-format off */
 const struct userns_switch userns_switches[] = {
-	{"/proc/sys/user/max_user_namespaces",                     "0",  "sysctl user.max_user_namespaces=15000"},
+	{"/proc/sys/user/max_user_namespaces",         "0",  "sysctl user.max_user_namespaces=15000"    },
 	{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
-	 "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile for sandbox"                      },
-	{"/proc/sys/kernel/unprivileged_userns_clone",             "0",
-	 "sysctl kernel.unprivileged_userns_clone=1"							    },
-	{NULL,						     NULL, NULL				   },
+	 "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile for sandbox"},
+	{"/proc/sys/kernel/unprivileged_userns_clone", "0",  "sysctl kernel.unprivileged_userns_clone=1"},
+	{NULL,                                         NULL, NULL                                       },
 };
+/* clang-format on */
 
 bool userns_is_initial(void)
 {

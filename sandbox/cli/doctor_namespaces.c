@@ -200,17 +200,19 @@ static void idmap(struct finding *f)
 	doctor_say(f->advice, code == EPERM ? "run as root" : "Linux 6.3 or newer");
 }
 
+/* clang-format off */
 const struct check doctor_namespaces[] = {
 	{"namespace mount",   true,  ns_mount   },
-        {"namespace pid",     false, ns_pid     },
+	{"namespace pid",     false, ns_pid     },
 	{"namespace network", false, ns_network },
-        {"namespace ipc",     false, ns_ipc     },
+	{"namespace ipc",     false, ns_ipc     },
 	{"namespace uts",     false, ns_uts     },
-        {"namespace cgroup",  false, ns_cgroup  },
+	{"namespace cgroup",  false, ns_cgroup  },
 	{"namespace time",    false, ns_time    },
-        {"namespace user",    false, ns_user    },
+	{"namespace user",    false, ns_user    },
 	{"user namespaces",   false, user_limits},
-        {"id ranges",         false, id_ranges  },
+	{"id ranges",         false, id_ranges  },
 	{"idmapped mounts",   false, idmap      },
-        {NULL,                false, NULL       },
+	{NULL,                false, NULL       },
 };
+/* clang-format on */

@@ -6,7 +6,7 @@
 
 const struct opt help_opts[] = {
 	{"COMMAND", 0, OPT_MAYBE, offsetof(struct cli, topic),       NULL, NULL},
-	{"scdoc",	  0, OPT_FLAG,  offsetof(struct cli, wants_scdoc), NULL, NULL},
+	{"scdoc",   0, OPT_FLAG,  offsetof(struct cli, wants_scdoc), NULL, NULL},
 	OPT_ROW_END,
 };
 

@@ -145,29 +145,31 @@ START_TEST(id_is_no_longer_than_a_name_can_be)
 }
 END_TEST
 
+/* clang-format off */
 static const struct {
 	const char *text;
 	int number; /* -1: unknown */
 } names[] = {
 	{"TERM",       SIGTERM},
-        {"SIGTERM",    SIGTERM},
-        {"sigkill",    SIGKILL},
+	{"SIGTERM",    SIGTERM},
+	{"sigkill",    SIGKILL},
 	{"9",          SIGKILL},
-        {"64",         64     },
-        {"POLL",       SIGIO  },
+	{"64",         64     },
+	{"POLL",       SIGIO  },
 	{"RTMIN",      34     },
-        {"SIGRTMIN+1", 35     },
-        {"RTMAX-1",    63     },
+	{"SIGRTMIN+1", 35     },
+	{"RTMAX-1",    63     },
 	{"0",          0      },
-        {"65",         -1     },
-        {"-9",         -1     },
+	{"65",         -1     },
+	{"-9",         -1     },
 	{"",           -1     },
-        {"SIG",        -1     },
-        {"TERM ",      -1     },
+	{"SIG",        -1     },
+	{"TERM ",      -1     },
 	{"RTMIN-1",    -1     },
-        {"RTMAX+1",    -1     },
-        {"RTMIN+31",   -1     },
+	{"RTMAX+1",    -1     },
+	{"RTMIN+31",   -1     },
 };
+/* clang-format on */
 
 START_TEST(signals_are_known_by_name_and_number)
 {
