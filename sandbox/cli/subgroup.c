@@ -11,6 +11,19 @@
 
 #define WORD_MAX 64
 
+/* In runc's words. */
+static int refuse(int code, int h, const char *path, struct err *e)
+{
+	if (code == -EXDEV)
+		return err_set(e, EINVAL, "%s is not a sub cgroup path", path);
+	if (code == -ENOENT)
+		return err_set(e, ENOENT,
+			       "group in '%s': adding pid to /%s/cgroup.procs: no such file or "
+			       "directory",
+			       cg_hierarchy_name(h), path);
+	return err_wrap(e, "group in '%s'", cg_hierarchy_name(h));
+}
+
 /* Neither ".." nor a link leads out: the container, where it may write, chooses what is below. */
 static int descend(struct cg *cg, int h, const char *path, struct err *e)
 {
@@ -19,7 +32,7 @@ static int descend(struct cg *cg, int h, const char *path, struct err *e)
 	path += strspn(path, "/");
 	r = file_open_beneath(cg->dir[h], *path ? path : ".", O_RDONLY | O_DIRECTORY, 0, &fd, e);
 	if (r < 0)
-		return err_wrap(e, "group in '%s'", cg_hierarchy_name(h));
+		return refuse(r, h, path, e);
 	old = cg->dir[h];
 	for (int k = 0; k < CG_HIERARCHIES; k++)
 		if (cg->dir[k] == old)
@@ -54,7 +67,8 @@ static int descend_in(struct cg *cg, const char *names, const char *end, const c
 		if (n < sizeof(name))
 			h = cg_hierarchy_by_name(name);
 		if (h == CG_CORE || h == CG_HIERARCHIES || cg->dir[h] < 0)
-			return err_set(e, EINVAL, "the container has no group of controller '%s'",
+			return err_set(e, EINVAL,
+				       "unknown controller '%s': the container has no group of it",
 				       name);
 		r = descend(cg, h, path, e);
 		at += n + 1;

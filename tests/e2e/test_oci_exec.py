@@ -275,8 +275,9 @@ def group_below_the_container_s_is_entered():
             says = exec_output(name, look, "--cgroup", one + ":/below").split()
             equal([path.endswith("/below") for path in says].count(True), 1)
         equal(exec_output(name, look, "--cgroup", "/"), exec_output(name, look))
-        for word, says in (("..", "--cgroup '..': "), ("below/../..", "--cgroup "), ("none", "--cgroup 'none': "),
-                           ("waat:/", "no group of controller 'waat'"), ("core:/", "no group of controller 'core'")):
+        for word, says in (("..", "--cgroup '..': .. is not a sub cgroup path"), ("below/../..", "--cgroup "),
+                           ("none", "adding pid to /none/cgroup.procs: no such file"),
+                           ("waat:/", "unknown controller 'waat'"), ("core:/", "unknown controller 'core'")):
             exec_refused("--cgroup", word, name, "/usr/bin/true", says=says)
 
 
