@@ -16,6 +16,7 @@ import threading
 import time
 
 import lib
+from zygotepeer import VERSION
 from lib import Daemon, call, deploy, fnctl, invoke, is_alive, read, run, wait_for
 from daemon import cgroup_mounts, children, stat
 
@@ -248,8 +249,8 @@ def an_image_older_than_the_daemon_is_refused_in_one_line(_):
     store = os.path.join(tempfile.mkdtemp(dir=lib.WORK.name), "images")
     old_image(store)
     said = refusal(f"images_dir={store}")
-    assert said.splitlines() == [
-        "runtimed: error: image 'old': the image's extension speaks version 0, the daemon 3: rebuild the image"], said
+    assert said.splitlines() == ["runtimed: error: image 'old': the image's extension speaks version 0, "
+                                 f"the daemon {VERSION}: rebuild the image"], said
 
 
 def has_core(d):
