@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -47,14 +46,19 @@ static int open_dirs(struct host *h, struct err *e)
 	return r;
 }
 
+/*
+ * A lock of the process (fcntl(2)), not of the open file as flock(2): that would live on for a moment in the
+ * children of a daemon that was killed, and keep the next one from starting.
+ */
 static int take_lock(struct host *h, struct err *e)
 {
 	_cleanup_fd_ int fd = openat(h->run, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
 	if (fd < 0)
 		return err_errno(e, "create '%s/lock'", h->cfg->run_dir);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK
+	if (fcntl(fd, F_SETLK, &lock) < 0)
+		return errno == EAGAIN || errno == EACCES
 			       ? err_set(e, EBUSY, "another daemon runs on '%s'", h->cfg->run_dir)
 			       : err_errno(e, "lock '%s/lock'", h->cfg->run_dir);
 	h->lock = fd_steal(&fd); /* only now: whoever has it clears RUN at the end */

@@ -135,6 +135,17 @@ static int raise_child(const struct sbx_plan *plan, bool is_first, const struct 
 	return r;
 }
 
+/* A child that failed early is seen first by what can no longer be sent to it: its own words say why. */
+static void hear_last_words(const struct sbx_plan *plan, struct sbx_begun *b, struct err *e)
+{
+	struct pollfd said = {.fd = b->sync, .events = POLLIN};
+	struct err words = ERR_INIT;
+	enum sbx_stage stage;
+
+	if (b->sync >= 0 && poll(&said, 1, 0) > 0 && await_report(plan, b, &stage, &words) < 0)
+		*e = words;
+}
+
 /* What the plan wants to be run must find what it is to read. */
 static int check_hooks(const struct sbx_plan *plan, const struct sbx_place *place, struct err *e)
 {
@@ -171,8 +182,9 @@ static int begin(const struct sbx_plan *plan, const struct sbx_place *place,
 	if (r == 0)
 		r = raise_child(plan, !init, &b, e);
 	if (r < 0) {
+		hear_last_words(plan, &b, e);
 		sbx_abandon(&b);
-		return r;
+		return -e->code;
 	}
 	*ret = b;
 	return 0;

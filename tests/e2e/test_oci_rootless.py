@@ -505,6 +505,9 @@ def root_of_a_user_namespace_needs_no_other_one():
 
 
 def container_in_a_container():
+    with open(SANDBOX, "rb") as f:
+        if b"/ld-linux" in f.read(4096):
+            raise Skip("sanitized, our program needs libraries that the container has not")
     inner = Bundle()
     for which in ("uidMappings", "gidMappings"):
         inner.config["linux"][which][0]["hostID"] = 0
