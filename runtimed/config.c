@@ -6,6 +6,7 @@
 #include <ini.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clk.h"
 #include "base/mem.h"
@@ -131,6 +132,27 @@ void config_init(struct config *c)
 	memset(c, 0, sizeof(*c)); /* padding too: it is sent as bytes */
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		(void)set_key(c, &keys[i], keys[i].text, &e); /* test_config checks all of them */
+}
+
+void config_use_tree(struct config *c)
+{
+	char tree[CONFIG_PATH_MAX + 1], path[CONFIG_PATH_MAX + 1];
+	ssize_t n = readlink("/proc/self/exe", tree, sizeof(tree) - 1);
+	char *end;
+
+	if (n < 0)
+		return;
+	tree[n] = '\0';
+	end = strstr(tree, "/build/bin/");
+	if (!end)
+		return;
+	*end = '\0';
+	if (snprintf(path, sizeof(path), "%s/policy/profiles", tree) < (int)sizeof(path) &&
+	    access(path, F_OK) == 0)
+		(void)str_copy(c->policy_dir, sizeof(c->policy_dir), path);
+	if (snprintf(path, sizeof(path), "%s/build/images", tree) < (int)sizeof(path) &&
+	    access(path, F_OK) == 0)
+		(void)str_copy(c->images_dir, sizeof(c->images_dir), path);
 }
 
 struct reading {

@@ -54,6 +54,9 @@ struct config {
 /* Defaults of every key. */
 void config_init(struct config *c);
 
+/* Run from a build tree, the defaults of policy_dir and images_dir are that tree's, if it has them. */
+void config_use_tree(struct config *c);
+
 /* Read an INI file over *c. "FILE:12: unknown key 'x'" on anything not understood. */
 int config_read(struct config *c, const char *path, struct err *e);
 

@@ -130,6 +130,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE; /* and nowhere to say so */
 	log_open("runtimed", LOG_INFO);
 	config_init(&cfg);
+	config_use_tree(&cfg);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'R')
 			return run_role(optarg);

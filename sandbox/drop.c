@@ -57,6 +57,31 @@ int sbx_close_above(int highest, struct err *e)
 	return 0;
 }
 
+static const char *limit_name(uint32_t resource)
+{
+	static const char *const names[] = {
+		[RLIMIT_AS] = "RLIMIT_AS",
+		[RLIMIT_CORE] = "RLIMIT_CORE",
+		[RLIMIT_CPU] = "RLIMIT_CPU",
+		[RLIMIT_DATA] = "RLIMIT_DATA",
+		[RLIMIT_FSIZE] = "RLIMIT_FSIZE",
+		[RLIMIT_LOCKS] = "RLIMIT_LOCKS",
+		[RLIMIT_MEMLOCK] = "RLIMIT_MEMLOCK",
+		[RLIMIT_MSGQUEUE] = "RLIMIT_MSGQUEUE",
+		[RLIMIT_NICE] = "RLIMIT_NICE",
+		[RLIMIT_NOFILE] = "RLIMIT_NOFILE",
+		[RLIMIT_NPROC] = "RLIMIT_NPROC",
+		[RLIMIT_RSS] = "RLIMIT_RSS",
+		[RLIMIT_RTPRIO] = "RLIMIT_RTPRIO",
+		[RLIMIT_RTTIME] = "RLIMIT_RTTIME",
+		[RLIMIT_SIGPENDING] = "RLIMIT_SIGPENDING",
+		[RLIMIT_STACK] = "RLIMIT_STACK",
+	};
+
+	return resource < sizeof(names) / sizeof(names[0]) && names[resource] ? names[resource]
+									      : "a limit";
+}
+
 static int step_rlimits(const struct sbx_drop *d, struct err *e)
 {
 	for (uint32_t i = 0; i < d->n_rlimits; i++) {
@@ -64,8 +89,12 @@ static int step_rlimits(const struct sbx_drop *d, struct err *e)
 		struct rlimit rl = {.rlim_cur = l->soft, .rlim_max = l->hard};
 
 		if (setrlimit((int)l->resource, &rl) < 0)
-			return err_errno(e, "resource %u to %llu/%llu", l->resource,
-					 (unsigned long long)l->soft, (unsigned long long)l->hard);
+			return err_errno(
+				e, "%s to %llu/%llu%s", limit_name(l->resource),
+				(unsigned long long)l->soft, (unsigned long long)l->hard,
+				errno == EPERM
+					? " (over our own hard limit, needs CAP_SYS_RESOURCE)"
+					: "");
 	}
 	return 0;
 }

@@ -114,6 +114,9 @@ static int start(struct cli *c, struct exec *x, struct err *e)
 	/* Before anything is opened: what stands at 3 must be our starter's. */
 	int r = cli_pass_descriptors(c->preserve_fds, &x->place, e);
 
+	if (r == 0 && !c->process_file && c->wish.argv.n == 0)
+		r = err_set(e, EINVAL, "COMMAND is missing: what is to be executed in '%s'?",
+			    c->id);
 	if (r == 0)
 		r = target_open(c, &x->target, e);
 	if (r == 0)

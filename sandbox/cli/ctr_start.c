@@ -14,9 +14,9 @@ static int check_created(const struct state *s, struct err *e)
 	if (r < 0 || status == STATE_CREATED)
 		return r;
 	if (status == STATE_RUNNING)
-		return err_set(e, EINVAL, "cannot start an already running container");
+		return err_set(e, EINVAL, "'%s': cannot start an already running container", s->id);
 	if (status == STATE_STOPPED)
-		return err_set(e, EINVAL, "cannot start a container that has stopped");
+		return err_set(e, EINVAL, "'%s': cannot start a container that has stopped", s->id);
 	return err_set(e, EINVAL, "cannot start a container in the %s state",
 		       state_status_name(status));
 }

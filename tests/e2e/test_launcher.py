@@ -17,7 +17,7 @@ import time
 
 import lib
 from zygotepeer import VERSION
-from lib import Daemon, call, deploy, fnctl, invoke, is_alive, read, run, wait_for
+from lib import Daemon, Skip, bin_dir, call, deploy, fnctl, invoke, is_alive, read, run, wait_for
 from daemon import cgroup_mounts, children, stat
 
 SEED = int(os.environ.get("SEED", 1))
@@ -253,6 +253,26 @@ def an_image_older_than_the_daemon_is_refused_in_one_line(_):
                                  f"the daemon {VERSION}: rebuild the image"], said
 
 
+def from_a_build_tree_it_finds_policies_and_images(_):
+    if not os.path.realpath(bin_dir()).endswith("/build/bin"):
+        raise Skip("not the programs of a build tree")
+    d = Daemon(start=False)
+    try:
+        command = d.command()
+        at = command.index("--config")
+        d.process = subprocess.Popen(command[:at] + command[at + 2:], stdin=subprocess.DEVNULL,
+                                     stderr=subprocess.PIPE, start_new_session=True)
+        Daemon.mains.add(d.process.pid)
+        wait_for(lambda: has_core(d) or d.process.poll() is not None, "the core")
+        wait_for(lambda: os.path.exists(d.socket) or d.process.poll() is not None, "its socket")
+        d.process.terminate()
+        said = d.process.communicate(timeout=60)[1]
+        assert d.process.returncode == 0, f"{d.process.returncode}: {said.decode()}"
+    finally:
+        d.destroy()
+        d.clean()
+
+
 def has_core(d):
     return any("core" in (read(f"/proc/{p}/cmdline") or "").split("\0") for p in children(d.process.pid))
 
@@ -266,6 +286,7 @@ if __name__ == "__main__":
         standard_output_opens_by_its_name,
         sigterm_right_after_the_start_is_a_clean_end,
         an_image_older_than_the_daemon_is_refused_in_one_line,
+        from_a_build_tree_it_finds_policies_and_images,
         a_start_survives_its_zygote,
         nothing_outlives_the_launcher,
     ]))

@@ -290,7 +290,7 @@ def errors_say_what_engines_look_for():
         exec_refused("--cwd", "/nonexistent", name, "true", says="No such file or directory")
         _, err = sandbox("exec", "--cap", "CAP_NONE", name, *python(""))
         assert "unknown capability 'CAP_NONE': left out" in err, err
-        exec_refused(name, says="process.args")
+        exec_refused(name, says="COMMAND is missing")
 
 
 # --- terminals ---
