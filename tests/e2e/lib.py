@@ -124,7 +124,19 @@ def call(d, *arguments, data=None):
     return done.stdout.decode()
 
 
-WORK = tempfile.TemporaryDirectory(prefix="runtimed-test-")  # removed when the program ends
+class Work:
+    """A directory of the test program's own: made when it is first named, removed when the program ends."""
+
+    def __init__(self):
+        self.made = None
+
+    @property
+    def name(self):
+        self.made = self.made or tempfile.TemporaryDirectory(prefix="runtimed-test-")
+        return self.made.name
+
+
+WORK = Work()  # some programs execute themselves anew, and would leave one that is made at once
 
 
 def write_code(text, name="app.py"):
