@@ -151,7 +151,7 @@ def end_with_parent():
 
 
 class Daemon:
-    mains = set()  # main processes, all that were ever started: waited for by Popen
+    mains = []  # main processes, all that were ever started: waited for by Popen
 
     def __init__(self, config="", start=True, wrap=()):
         """config: lines of the configuration file, beside the directories; wrap: goes before the command."""
@@ -192,7 +192,7 @@ class Daemon:
                                                 start_new_session=True, preexec_fn=end_with_parent)
         except OSError as e:
             raise StartError(f"{self.command()[0]}: {e.strerror}")
-        Daemon.mains.add(self.process.pid)
+        Daemon.mains.append(self.process)
         deadline = time.monotonic() + START_SECONDS
         while not self.is_ready():
             self.reap()
@@ -317,7 +317,9 @@ class Daemon:
                 pass
 
     def orphans(self):
-        found = {pid: stat(pid) for pid in children(os.getpid()) if pid not in Daemon.mains}
+        # The pid of a main process that was waited for may be another's by now.
+        mains = {p.pid for p in Daemon.mains if p.returncode is None}
+        found = {pid: stat(pid) for pid in children(os.getpid()) if pid not in mains}
         return [pid for pid, s in found.items() if s and s[3] != os.getsid(0)]
 
     def holds_files(self, pid):
