@@ -62,6 +62,15 @@ static int open_basics(struct main *m, struct err *e)
 	return r < 0 ? r : sigv4_key_read(CORE_FD_KEY, &core->key, e);
 }
 
+/* A connection each, an instance's files, and some hundred of our own. */
+static int open_table(struct main *m, struct err *e)
+{
+	const struct config *cfg = &m->core.cfg;
+	uint64_t n = cfg->connections_max + cfg->instances_max * LAUNCH_STARTED_FDS + 256;
+
+	return fd_reserve((unsigned int)n, e);
+}
+
 static int load_function(void *arg, const char *name, const char *json, size_t n)
 {
 	struct core *core = arg;
@@ -143,14 +152,15 @@ static const struct {
 	const char *name;
 	int (*run)(struct main *, struct err *);
 } steps[] = {
-	{"basics",   open_basics  },
-	{"launcher", open_link    },
-	{"confine",  confine      }, /* before the first thread: it holds for the calling one and its children */
-	{"store",    open_store   },
-	{"logs",     open_logs    },
-	{"pool",     open_pool    },
-	{"packages", open_packages},
-	{"front",    open_front   },
+	{"basics",      open_basics  },
+	{"descriptors", open_table   }, /* before the first thread */
+	{"launcher",    open_link    },
+	{"confine",     confine      }, /* the same: it holds for the calling one and its children */
+	{"store",       open_store   },
+	{"logs",        open_logs    },
+	{"pool",        open_pool    },
+	{"packages",    open_packages},
+	{"front",       open_front   },
 };
 /* clang-format on */
 

@@ -196,7 +196,7 @@ def sigterm_right_after_the_start_is_a_clean_end(_):
         try:
             d.process = subprocess.Popen(d.command(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                          start_new_session=True)
-            Daemon.mains.add(d.process.pid)
+            Daemon.mains.append(d.process)
             wait_for(lambda: os.path.exists(d.run + "/lock"), "its lock")
             if chance.random() < 0.7:  # most of them as the core begins
                 wait_for(lambda: has_core(d) or d.process.poll() is not None, "the core")
@@ -262,7 +262,7 @@ def from_a_build_tree_it_finds_policies_and_images(_):
         at = command.index("--config")
         d.process = subprocess.Popen(command[:at] + command[at + 2:], stdin=subprocess.DEVNULL,
                                      stderr=subprocess.PIPE, start_new_session=True)
-        Daemon.mains.add(d.process.pid)
+        Daemon.mains.append(d.process)
         wait_for(lambda: has_core(d) or d.process.poll() is not None, "the core")
         wait_for(lambda: os.path.exists(d.socket) or d.process.poll() is not None, "its socket")
         d.process.terminate()
@@ -273,8 +273,21 @@ def from_a_build_tree_it_finds_policies_and_images(_):
         d.clean()
 
 
+def core(d):
+    return next((p for p in children(d.process.pid) if "core" in (read(f"/proc/{p}/cmdline") or "").split("\0")), None)
+
+
 def has_core(d):
-    return any("core" in (read(f"/proc/{p}/cmdline") or "").split("\0") for p in children(d.process.pid))
+    return core(d) is not None
+
+
+# --- what the core has from the start ---
+
+def the_cores_table_of_descriptors_holds_all_it_may_ever_open(d):
+    status = dict(line.split(":", 1) for line in read(f"/proc/{core(d)}/status").splitlines())
+    # 10,000 connections and 1,000 instances are the defaults; each instance brings three files at least.
+    assert int(status["FDSize"]) >= 10_000 + 3 * 1000, status["FDSize"]
+    assert int(status["Threads"]) > 1, "one thread alone would not have to wait when the table grows"
 
 
 if __name__ == "__main__":
@@ -289,4 +302,5 @@ if __name__ == "__main__":
         from_a_build_tree_it_finds_policies_and_images,
         a_start_survives_its_zygote,
         nothing_outlives_the_launcher,
+        the_cores_table_of_descriptors_holds_all_it_may_ever_open,
     ]))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -264,6 +265,39 @@ START_TEST(last_words_of_a_peer_that_did_not_listen_are_heard)
 }
 END_TEST
 
+/* FDSize of /proc/self/status. */
+static unsigned int table_size(void)
+{
+	char text[4096];
+	struct err e = ERR_INIT;
+	const char *at;
+
+	ck_ok(file_read(AT_FDCWD, "/proc/self/status", text, sizeof(text), &e), &e);
+	at = strstr(text, "FDSize:");
+	ck_assert_ptr_nonnull(at);
+	return (unsigned int)strtoul(at + strlen("FDSize:"), NULL, 10);
+}
+
+START_TEST(a_table_of_descriptors_is_reserved_up_to_the_limit)
+{
+	struct rlimit rl;
+	struct err e = ERR_INIT;
+	_cleanup_fd_ int next = -1, after = -1;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &rl), 0);
+	rl.rlim_cur = 700;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &rl), 0);
+	ck_assert_uint_lt(table_size(), 600);
+	next = open("/", O_PATH | O_CLOEXEC);
+	ck_ok(fd_reserve(600, &e), &e);
+	ck_assert_uint_ge(table_size(), 600);
+	ck_ok(fd_reserve(1000000, &e), &e);
+	ck_assert_uint_ge(table_size(), 700);
+	after = open("/", O_PATH | O_CLOEXEC);
+	ck_assert_int_eq(after, next + 1); /* nothing was left open */
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("base");
@@ -280,6 +314,7 @@ static Suite *suite(void)
 	tcase_add_test(t, tree_is_removed_without_following_links);
 	tcase_add_test(t, open_beneath_does_not_leave);
 	tcase_add_test(t, datagrams_carry_descriptors_and_refuse_surplus);
+	tcase_add_test(t, a_table_of_descriptors_is_reserved_up_to_the_limit);
 	tcase_add_test(t, last_words_of_a_peer_that_did_not_listen_are_heard);
 	suite_add_tcase(s, t);
 	return s;
