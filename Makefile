@@ -58,14 +58,18 @@ E2E := $(wildcard tests/e2e/test_*.py tests/e2e/test_*.sh)
 .SECONDARY:
 all: $(PROGRAMS) $(GUEST)
 
-# Without dynamic linker, which would be a fifth of a start (docs/BENCH.md). Sanitizers need it.
+# Both without dynamic linker, which would be a fifth of a start, and every mapping of a library is copied with
+# each fork (docs/BENCH.md). Sanitizers need it. (Of libnl, libuv and their look-ups of names, which we never call,
+# the linker would warn.)
+STATIC := $(if $(SAN),-pie,-static-pie -Wl,--no-warnings)
+$(B)/bin/sandbox $(B)/bin/runtimed: LINK := $(STATIC)
 $(B)/bin/sandbox: $(call obj,sandbox/cli/main.c $(CLI) $(SANDBOX) $(POLICY) $(BASE))
 $(B)/bin/sandbox: LIBS = $(shell pkg-config --static --libs libseccomp libcap jansson \
 	libnl-route-3.0 libmd 2>/dev/null) -lm
-# (Of libnl and its look-ups of names, which we never call, the linker would warn.)
-$(B)/bin/sandbox: LINK := $(if $(SAN),-pie,-static-pie -Wl,--no-warnings)
 $(B)/bin/runtimed: $(call obj,runtimed/main.c) $(DAEMON_OBJ) $(CORE_OBJ)
-$(B)/bin/runtimed: LIBS += $(DAEMON_LIBS)
+# libarchive's pkg-config asks for all its formats; of zip's kind are these.
+$(B)/bin/runtimed: LIBS = $(shell pkg-config --static --libs libseccomp libcap jansson inih libcrypto \
+	libnl-route-3.0 libmd sqlite3 2>/dev/null) -luv_a -larchive -lnettle -llzma -lbz2 -lz -lm
 $(B)/bin/fnctl: $(call obj,$(FNCTL) $(addprefix runtimed/,outcome.c imgmount.c) \
 	$(addprefix sandbox/,mount.c sys.c) $(IMAGES) $(BASE))
 $(B)/bin/fnctl: LIBS += $(shell pkg-config --libs libcurl libarchive 2>/dev/null)
