@@ -10,15 +10,11 @@
 #include "base/mem.h"
 #include "runtimed/core.h"
 #include "runtimed/decide.h"
-#include "runtimed/metrics.h"
 #include "runtimed/pool_private.h"
 #include "runtimed/store.h"
 
-/* How often one that waits beyond its deadline looks whether its instance is still coming. */
-#define STILL_COMING_MS 20
-
-#define MB_PER_CORE     1769
-#define CPU_PERIOD_US   100000
+#define MB_PER_CORE   1769
+#define CPU_PERIOD_US 100000
 
 uint64_t pool_cpu_quota_us(uint32_t memory_mb)
 {
@@ -183,89 +179,6 @@ void pool_decide_for_all(struct pool *p)
 		pool_decide_for(p, container_of(pos, struct fnpool, link));
 }
 
-/* ---- waiting ---- */
-
-static void on_queue_deadline(uv_timer_t *timer);
-
-static void enqueue(struct pool *p, struct fnpool *of, struct invocation *inv)
-{
-	list_add_tail(&of->waiting, &inv->link);
-	of->n_waiting++;
-	p->n_waiting++;
-	p->core->metrics->queue_length = p->n_waiting;
-	inv->queued_us = clk_now_us();
-	(void)uv_timer_start(&inv->timer, on_queue_deadline,
-			     p->core->cfg.queue_deadline_us / CLK_US_PER_MS, 0);
-}
-
-void pool_dequeue(struct pool *p, struct invocation *inv)
-{
-	struct fnpool *of = inv->req.fn->pool;
-
-	list_del(&inv->link);
-	of->n_waiting--;
-	p->n_waiting--;
-	p->core->metrics->queue_length = p->n_waiting;
-	(void)uv_timer_stop(&inv->timer);
-}
-
-struct invocation *fnpool_first_waiting(const struct fnpool *of)
-{
-	return list_is_empty(&of->waiting)
-		       ? NULL
-		       : container_of(of->waiting.next, struct invocation, link);
-}
-
-static void tell(struct invocation *inv)
-{
-	if (inv->refused == OUTCOME_THROTTLED)
-		invocation_error(inv, OUTCOME_THROTTLED, "TooManyRequestsException",
-				 "Rate Exceeded: no instance became free in time");
-	else
-		invocation_error(inv, inv->refused, "Sandbox.StartError",
-				 "start '%s': image '%s' is not in the store", inv->req.fn->name,
-				 inv->req.fn->image);
-}
-
-static void on_tell(uv_idle_t *h)
-{
-	struct pool *p = h->data;
-
-	while (!list_is_empty(&p->refused)) {
-		struct invocation *inv = container_of(p->refused.next, struct invocation, link);
-
-		list_del(&inv->link);
-		tell(inv);
-	}
-	(void)uv_idle_stop(h);
-}
-
-/* Told from the loop: done() must not be called from within invoke_start(). */
-static void refuse(struct pool *p, struct invocation *inv, enum outcome why)
-{
-	struct fnpool *of = inv->req.fn->pool;
-
-	if (!list_is_empty(&inv->link))
-		pool_dequeue(p, inv);
-	inv->refused = why;
-	list_add_tail(&p->refused, &inv->link);
-	(void)uv_idle_start(&p->tell, on_tell);
-	if (of)
-		fnpool_release(of);
-}
-
-static void on_queue_deadline(uv_timer_t *timer)
-{
-	struct invocation *inv = timer->data;
-	struct pool *p = inv->core->pool;
-
-	/* One that is coming is worth the wait; should it fail, the init timeout ends it. */
-	if (inv->req.fn->pool->n_starting > 0)
-		(void)uv_timer_start(timer, on_queue_deadline, STILL_COMING_MS, 0);
-	else
-		refuse(p, inv, OUTCOME_THROTTLED);
-}
-
 /* ---- serving ---- */
 
 static void serve(struct pool *p, struct instance *in, struct invocation *inv)
@@ -314,26 +227,16 @@ void pool_submit(struct pool *p, struct invocation *inv)
 	struct fnpool *of = fnpool_of(p, inv->req.fn);
 
 	if (!of || store_is_full(p->core->store) || p->is_draining) {
-		refuse(p, inv, OUTCOME_THROTTLED);
+		pool_refuse(p, inv, OUTCOME_THROTTLED);
 	} else if (image_index(p->core, inv->req.fn->image) < 0) {
-		refuse(p, inv, OUTCOME_INIT_ERROR);
+		pool_refuse(p, inv, OUTCOME_INIT_ERROR);
 	} else if (!list_is_empty(&of->idle)) {
 		serve(p, container_of(of->idle.next, struct instance, link), inv);
 	} else {
-		enqueue(p, of, inv);
+		pool_enqueue(p, of, inv);
 		if (decide(p, of) == POOL_THROTTLE)
-			refuse(p, inv, OUTCOME_THROTTLED);
+			pool_refuse(p, inv, OUTCOME_THROTTLED);
 	}
-}
-
-void pool_forget(struct pool *p, struct invocation *inv)
-{
-	struct fnpool *of = inv->req.fn->pool;
-
-	pool_dequeue(p, inv);
-	fnpool_release(of); /* before the invocation's reference to the function goes */
-	invocation_error(inv, OUTCOME_THROTTLED, "TooManyRequestsException",
-			 "the client went away while it waited");
 }
 
 void pool_timeout(struct pool *p, struct invocation *inv)
@@ -413,7 +316,7 @@ void pool_drain(struct pool *p, void (*done)(void *arg), void *arg)
 /* The end has come for what still waits or runs: each is answered and recorded. */
 static void abandon(struct pool *p)
 {
-	on_tell(&p->tell);
+	pool_tell_refused(p);
 	list_for_each (pos, &p->functions) {
 		struct fnpool *of = container_of(pos, struct fnpool, link);
 		struct invocation *inv;

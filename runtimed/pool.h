@@ -2,7 +2,7 @@
  * The pool: all instances, and the invocations that wait for one.
  *
  * Each function version in use has a struct fnpool: its idle instances, most recently used first, and its
- * queue. pool.c carries out; decide.c decides.
+ * queue. pool.c carries out; decide.c decides; who waits is in pool_queue.c, what happens in pool_events.c.
  */
 #ifndef RUNTIMED_POOL_H
 #define RUNTIMED_POOL_H

@@ -1,7 +1,8 @@
 /*
- * What pool.c and pool_events.c share: the pool's own structures. Nobody else includes this.
+ * What the pool's files share: its own structures. Nobody else includes this.
  *
- *	pool.c          function versions, asking, waiting, serving; open, drain, close
+ *	pool.c          function versions, asking, serving; open, drain, close
+ *	pool_queue.c    who waits for an instance, and who is refused one
  *	pool_events.c   what instances, launcher and clock tell
  */
 #ifndef RUNTIMED_POOL_PRIVATE_H
@@ -51,9 +52,6 @@ struct pool {
 /* Free it, unless something of the function is still here. */
 void fnpool_release(struct fnpool *of);
 
-/* The invocation that waits longest, or NULL. */
-struct invocation *fnpool_first_waiting(const struct fnpool *of);
-
 /* End an instance, whatever it does. */
 void pool_stop(struct pool *p, struct instance *in);
 
@@ -61,8 +59,24 @@ void pool_stop(struct pool *p, struct instance *in);
 void pool_no_longer_idle(struct pool *p, struct instance *in);
 void pool_no_longer_starting(struct instance *in);
 
+/* ---- pool_queue.c ---- */
+
+/* Wait for an instance of the function, at most until the queue's deadline. */
+void pool_enqueue(struct pool *p, struct fnpool *of, struct invocation *inv);
+
 /* Take out of the queue. */
 void pool_dequeue(struct pool *p, struct invocation *inv);
+
+/* The invocation that waits longest, or NULL. */
+struct invocation *fnpool_first_waiting(const struct fnpool *of);
+
+/* No instance for it, queued or not: it is told so from the loop, never from within invoke_start(). */
+void pool_refuse(struct pool *p, struct invocation *inv, enum outcome why);
+
+/* Tell now all that were refused. */
+void pool_tell_refused(struct pool *p);
+
+/* ---- pool.c, pool_events.c ---- */
 
 /* Start or evict for one function, or for all that wait: a place may have become free. */
 void pool_decide_for(struct pool *p, struct fnpool *of);
