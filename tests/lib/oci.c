@@ -1,8 +1,11 @@
 /* Configs for tests of sandbox/plan_oci*.c: see oci.h. */
 #include "tests/lib/oci.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/str.h"
 #include "tests/lib/harness.h"
 
 #define TEXT_MAX 65536
@@ -40,6 +43,18 @@ struct sbx_plan *oci_plan(struct oci_parts p)
 
 	ck_ok(oci_parse(&p, &plan, &e), &e);
 	return plan;
+}
+
+void oci_refused(struct oci_parts p, const char *says)
+{
+	static const char file[] = "config.json: ";
+	struct sbx_plan *plan = NULL;
+	struct err e = ERR_INIT;
+
+	ck_assert_int_eq(oci_parse(&p, &plan, &e), -EINVAL);
+	ck_assert_ptr_null(plan);
+	ck_assert_msg(str_has_prefix(e.text, file), "%s", e.text);
+	ck_assert_msg(str_has_prefix(e.text + strlen(file), says), "%s", e.text);
 }
 
 struct oci_parts oci_merge(const struct oci_parts *given)

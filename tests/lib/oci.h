@@ -28,4 +28,7 @@ int oci_parse(const struct oci_parts *p, struct sbx_plan **ret, struct err *e);
 /* The plan of a config that must be fine. */
 struct sbx_plan *oci_plan(struct oci_parts p);
 
+/* The config must be refused, with a message that begins so; "config.json: " before it is not repeated here. */
+void oci_refused(struct oci_parts p, const char *says);
+
 #endif
