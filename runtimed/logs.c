@@ -102,12 +102,19 @@ static void init_item(struct item *item, enum item_kind kind, const char *functi
 	(void)str_copy(item->function, sizeof(item->function), function); /* checked: fits */
 }
 
+/* Lines can wait a while, until they fill half the queue; somebody waits for all else. */
 static void push(struct logs *l, struct item *item)
 {
-	if (list_is_empty(&l->queue))
-		pthread_cond_signal(&l->wake);
+	bool is_first = list_is_empty(&l->queue);
+
+	if (is_first)
+		l->queued_us = clk_now_us();
 	list_add_tail(&l->queue, &item->letter.link);
 	l->queued_bytes += item->bytes;
+	if (item->kind != ITEM_LINE || l->queued_bytes > LOGS_QUEUE_BYTES_MAX / 2)
+		l->is_urgent = true;
+	if (is_first || l->is_urgent)
+		pthread_cond_signal(&l->wake);
 }
 
 int logs_append(struct logs *l, const char *function, const char *request_id, const char *text,
@@ -198,7 +205,7 @@ void logs_cancel(struct logs_query *q)
 	q->done = NULL;
 	pthread_mutex_lock(&l->lock);
 	atomic_store(&q->is_cancelled, true);
-	l->is_poked = true;
+	l->is_urgent = true;
 	pthread_cond_signal(&l->wake);
 	pthread_mutex_unlock(&l->lock);
 }

@@ -190,18 +190,31 @@ static void move_all(struct list *from, struct list *to)
 	}
 }
 
-static void wait_for_work(struct logs *l, uint64_t deadline_us)
+/* When there is something to do; query_us: for the waiting queries. */
+static uint64_t due_us(const struct logs *l, uint64_t query_us)
 {
-	struct timespec ts = {
-		.tv_sec = (time_t)(deadline_us / CLK_US_PER_SEC),
-		.tv_nsec = (long)(deadline_us % CLK_US_PER_SEC * 1000),
-	};
+	uint64_t lines_us = list_is_empty(&l->queue) ? UINT64_MAX : l->queued_us + LOGS_GATHER_US;
 
-	while (list_is_empty(&l->queue) && !l->is_closing && !l->is_poked)
-		if (deadline_us == UINT64_MAX)
+	if (l->is_closing || l->is_urgent)
+		return 0;
+	return lines_us < query_us ? lines_us : query_us;
+}
+
+static void wait_for_work(struct logs *l, uint64_t query_us)
+{
+	uint64_t until_us;
+
+	while ((until_us = due_us(l, query_us)) > clk_now_us()) {
+		struct timespec ts = {
+			.tv_sec = (time_t)(until_us / CLK_US_PER_SEC),
+			.tv_nsec = (long)(until_us % CLK_US_PER_SEC * 1000),
+		};
+
+		if (until_us == UINT64_MAX)
 			pthread_cond_wait(&l->wake, &l->lock);
-		else if (pthread_cond_clockwait(&l->wake, &l->lock, CLOCK_MONOTONIC, &ts) != 0)
-			return;
+		else
+			(void)pthread_cond_clockwait(&l->wake, &l->lock, CLOCK_MONOTONIC, &ts);
+	}
 }
 
 void *logs_writer(void *arg)
@@ -216,7 +229,7 @@ void *logs_writer(void *arg)
 
 		pthread_mutex_lock(&l->lock);
 		wait_for_work(l, deadline_us);
-		l->is_poked = false;
+		l->is_urgent = false;
 		is_closing = l->is_closing;
 		move_all(&l->queue, &items);
 		move_all(&l->drops, &drops);

@@ -21,6 +21,12 @@
 #define LOGS_BUCKETS   256
 #define REQUEST_ID_MAX 36
 
+/*
+ * Lines are gathered for so long: those of one call are written at once, and not while it starts. The writer
+ * then took a processor for 0.2 ms, and the launcher waited for it.
+ */
+#define LOGS_GATHER_US 5000
+
 enum item_kind { ITEM_LINE, ITEM_QUERY, ITEM_DELETE, ITEM_KINDS };
 
 struct item {
@@ -73,8 +79,10 @@ struct logs {
 	pthread_cond_t wake;
 	struct list queue, drops;
 	size_t queued_bytes;
+	uint64_t queued_us; /* when the first of the queue came */
 	uint64_t n_dropped;
-	bool is_closing, is_poked; /* poked: a waiting query was cancelled */
+	bool is_closing;
+	bool is_urgent; /* there is more than lines to gather, or a waiting query was cancelled */
 };
 
 static inline struct logs_query *query_of(struct item *item)
