@@ -45,8 +45,9 @@ struct slot {
 	bool has_start;               /* an instance's: start is set */
 	bool is_started;              /* STARTED was sent */
 	bool has_parked;              /* before SPAWNED arrived */
-	bool is_lost;                 /* its zygote died: the start moves to another slot */
-	uint32_t n_tries;             /* slots that this start was given, this one included */
+	bool is_handed_over; /* the start's code and limits are there, perhaps before the child */
+	bool is_lost;        /* its zygote died: the start moves to another slot */
+	uint32_t n_tries;    /* slots that this start was given, this one included */
 	struct launch_start start;
 	uint64_t received_us;
 	char group_name[16];
@@ -112,6 +113,12 @@ void slot_populate(struct slot *s);
 
 /* The child waits; a start that waited for it takes it. */
 void slot_park(struct slot *s);
+
+/*
+ * TAKE with the code, and the limits of s->start. For a start that waits for this very child, before it has
+ * parked: it goes on at once then.
+ */
+int slot_hand_over(struct slot *s, struct err *e);
 
 /* Make the parked child the instance of s->start. */
 void slot_take(struct slot *s);

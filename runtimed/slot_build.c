@@ -197,6 +197,8 @@ static int add_process(struct slot *s, struct err *e)
 		r = watch_add(s->l->watches, &s->control_watch, s->control, slot_on_control, s, e);
 	if (r == 0)
 		r = s->way == LAUNCH_EXECED ? exec_python(s, theirs, e) : ask_zygote(s, theirs, e);
+	if (r == 0 && s->has_start)
+		r = slot_hand_over(s, e);
 	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)
 		fd_close(&theirs[i]);
 	return r;

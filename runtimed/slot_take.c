@@ -61,13 +61,25 @@ static int send_started(struct slot *s, struct err *e)
 	return 0;
 }
 
+/*
+ * The code first: the child mounts it and drops what it has on one processor while limits are written here, on
+ * another. Nothing of the function runs before the core, told STARTED, sends INIT: so never without limits.
+ */
+int slot_hand_over(struct slot *s, struct err *e)
+{
+	int r = send_take(s, e);
+
+	if (r == 0)
+		r = apply_limits(s, e);
+	s->is_handed_over = r == 0;
+	return r;
+}
+
 void slot_take(struct slot *s)
 {
 	struct err e = ERR_INIT;
-	int r = apply_limits(s, &e);
+	int r = s->is_handed_over ? 0 : slot_hand_over(s, &e);
 
-	if (r == 0)
-		r = send_take(s, &e);
 	if (r == 0)
 		r = send_started(s, &e);
 	if (r < 0)

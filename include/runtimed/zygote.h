@@ -13,7 +13,8 @@
  * namespace and v2 group; the first thing it does is to join its v1 groups, where there are any. It then talks on its own control socket (GUEST_FD_CONTROL):
  *
  *	child → launcher   PARKED   joined, after-fork hooks done, waiting between two steps of the table
- *	launcher → child   TAKE     + 1 descriptor: detached read-only mount for /var/task
+ *	launcher → child   TAKE     + 1 descriptor: detached read-only mount for /var/task. It may be there
+ *	                            before the child has parked
  *	child → launcher   SEALED   code mounted, sbx_drop() done; the child closes this socket
  *	child → launcher   BROKEN   instead of PARKED or SEALED: a step failed; the child exits 1
  *
