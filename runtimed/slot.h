@@ -44,7 +44,7 @@ struct slot {
 	bool is_reserve;              /* RAISING or STANDING: nobody wants a process in it yet */
 	bool has_start;               /* an instance's: start is set */
 	bool is_started;              /* STARTED was sent */
-	bool has_parked;              /* before SPAWNED arrived */
+	bool has_parked, has_sealed;  /* before SPAWNED arrived */
 	bool is_handed_over; /* the start's code and limits are there, perhaps before the child */
 	bool is_lost;        /* its zygote died: the start moves to another slot */
 	uint32_t n_tries;    /* slots that this start was given, this one included */

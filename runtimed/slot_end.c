@@ -69,7 +69,7 @@ static void finish_end(struct slot *s)
 	if (s->has_group && cg_remove(&s->l->host.group, s->group_name, &e) < 0)
 		log_err(&e);
 	s->has_group = s->has_start = s->is_started = s->is_reserve = s->has_parked =
-		s->is_handed_over = s->is_lost = false;
+		s->has_sealed = s->is_handed_over = s->is_lost = false;
 	s->status = 0;
 	s->err = (struct err)ERR_INIT;
 	slot_set_state(s, FREE);

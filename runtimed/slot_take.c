@@ -85,7 +85,7 @@ void slot_take(struct slot *s)
 	if (r < 0)
 		slot_give_up(s, &e);
 	else
-		slot_set_state(s, SEALING);
+		slot_set_state(s, s->has_sealed ? RUNNING : SEALING);
 }
 
 void slot_park(struct slot *s)
@@ -109,6 +109,9 @@ static void on_child_message(struct slot *s, const union zygote_message *m, size
 		slot_park(s);
 	} else if (m->type == CHILD_PARKED && len == sizeof(m->plain) && s->state == SPAWNING) {
 		s->has_parked = true; /* it was faster than its zygote's answer */
+	} else if (m->type == CHILD_SEALED && len == sizeof(m->plain) && s->state == SPAWNING &&
+		   s->has_parked && s->is_handed_over) {
+		s->has_sealed = true;
 	} else if (m->type == CHILD_SEALED && len == sizeof(m->plain) && s->state == SEALING) {
 		slot_set_state(s, RUNNING);
 	} else if (m->type == CHILD_BROKEN && len == sizeof(m->broken) && m->broken.err.code) {

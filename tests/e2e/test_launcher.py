@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import lib
 from zygotepeer import VERSION
@@ -281,6 +282,19 @@ def has_core(d):
     return core(d) is not None
 
 
+# --- what is forked while a start waits ---
+
+def a_child_may_be_faster_than_its_zygotes_answer(_):
+    """It finds its code waiting, so it may have sealed before the launcher hears that it was forked."""
+    with Daemon("start_way = 1") as d:
+        for i in range(8):
+            deploy(d, f"many{i}", "import time\ndef handler(event, context): time.sleep(0.1)")
+            with ThreadPoolExecutor(8) as pool:
+                answers = list(pool.map(lambda _: invoke(d, f"many{i}"), range(8)))
+            bad = [a.body for a in answers if a.outcome != "ok"]
+            assert not bad, bad
+
+
 # --- what the core has from the start ---
 
 def the_cores_table_of_descriptors_holds_all_it_may_ever_open(d):
@@ -302,5 +316,6 @@ if __name__ == "__main__":
         from_a_build_tree_it_finds_policies_and_images,
         a_start_survives_its_zygote,
         nothing_outlives_the_launcher,
+        a_child_may_be_faster_than_its_zygotes_answer,
         the_cores_table_of_descriptors_holds_all_it_may_ever_open,
     ]))
