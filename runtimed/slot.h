@@ -101,7 +101,7 @@ uint32_t slot_uid_base(const struct slot *s);
 
 uint64_t slots_ahead_max(const struct launcher *l); /* slots in use by what is made ahead */
 void slots_note_start(struct launcher *l);
-bool slots_are_busy(const struct launcher *l); /* a start came in the last ms */
+bool slots_are_busy(const struct launcher *l); /* a start came or sealed in the last ms */
 
 /* ---- slot_build.c ---- */
 

@@ -113,6 +113,7 @@ static void on_child_message(struct slot *s, const union zygote_message *m, size
 		   s->has_parked && s->is_handed_over) {
 		s->has_sealed = true;
 	} else if (m->type == CHILD_SEALED && len == sizeof(m->plain) && s->state == SEALING) {
+		slots_note_start(s->l); /* it imports now */
 		slot_set_state(s, RUNNING);
 	} else if (m->type == CHILD_BROKEN && len == sizeof(m->broken) && m->broken.err.code) {
 		e = m->broken.err;

@@ -12,7 +12,7 @@
 
 /*
  * Nothing is made ahead while a start is under way, which would compete with it for the processors: not
- * before so long after the last one, unless fewer than half of the children are left.
+ * before so long after the last one was asked for or sealed, unless fewer than half of the children are left.
  */
 #define PREPARE_QUIET_US (4 * CLK_US_PER_MS)
 
