@@ -23,7 +23,9 @@ CFLAGS ?= -O2 -g
 # Sanitizers hide from gcc what bounds a string, so its guesses about truncation are off with them.
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-Wno-format-truncation -Wno-stringop-overflow -Wno-maybe-uninitialized)
-ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(WARN) $(HARD) $(SAN_FLAGS) $(CFLAGS) -MMD -MP
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(WARN) $(FRAME) $(HARD) $(SAN_FLAGS) $(CFLAGS) -MMD -MP
+# What is larger belongs into an arena or the heap: callers limit our stack (ulimit -s), and the child half has no other.
+FRAME := $(if $(SAN),,-Wframe-larger-than=12288)
 LINK := -pie
 ALL_LDFLAGS = $(LINK) -Wl,-z,relro,-z,now $(SAN_FLAGS) $(LDFLAGS)
 
@@ -90,7 +92,7 @@ GUEST_SRC := $(wildcard images/python/*.c) $(addprefix sandbox/,drop.c landlock.
 $(GUEST): $(GUEST_SRC) $(wildcard include/*/*.h images/python/*.h sandbox/*.h) | deps-build
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	@$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(filter-out -Wundef,$(WARN)) -O2 -g -fPIC -shared \
+	@$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude -I. $(filter-out -Wundef,$(WARN)) $(FRAME) -O2 -g -fPIC -shared \
 		-fstack-protector-strong $(shell pkg-config --cflags python-3.11) -o $@ $(GUEST_SRC)
 
 # What the isolation tests run inside a sandbox: static, since the root file system there is empty.
@@ -106,6 +108,7 @@ $(patsubst /usr/share/llhttp/%.c,$(B)/obj/llhttp/%.o,$(LLHTTP)): $(B)/obj/llhttp
 	@mkdir -p $(@D)
 	@$(CC) -O2 -g -fPIE -w -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp $(SAN_FLAGS) -c -o $@ /usr/share/llhttp/$*.c
 $(B)/obj/sandbox/net_move.o: ALL_CFLAGS += -isystem /usr/include/libnl3
+$(B)/obj/tests/%.o: ALL_CFLAGS += -Wno-frame-larger-than
 $(B)/obj/runtimed/%.o: ALL_CFLAGS += -DLLHTTP_STRICT_MODE=1 -I/usr/share/include/llhttp
 $(B)/obj/%.o: %.c | deps-build $(if $(filter check%,$(MAKECMDGOALS)),deps-test)
 	@mkdir -p $(@D)

@@ -19,7 +19,8 @@ struct gc {
 	struct img_store *store;
 	const char *const *keep;
 	size_t n_keep;
-	char named[IMG_LIST_MAX][IMG_DIGEST_MAX + 1];
+	char names[IMG_LIST_MAX][IMG_NAME_MAX + 1];
+	char named[IMG_LIST_MAX][IMG_DIGEST_MAX + 1]; /* by them */
 	size_t n_named;
 	size_t n_removed;
 };
@@ -46,11 +47,10 @@ static bool is_kept(const struct gc *gc, const char *digest)
 
 static int read_named(struct gc *gc, struct err *e)
 {
-	char names[IMG_LIST_MAX][IMG_NAME_MAX + 1];
-	int r = img_read_names(gc->store, names, IMG_LIST_MAX, &gc->n_named, e);
+	int r = img_read_names(gc->store, gc->names, IMG_LIST_MAX, &gc->n_named, e);
 
 	for (size_t i = 0; r == 0 && i < gc->n_named; i++)
-		r = img_read_name(gc->store, names[i], gc->named[i], e);
+		r = img_read_name(gc->store, gc->names[i], gc->named[i], e);
 	return r;
 }
 
@@ -91,16 +91,18 @@ static int sweep(struct gc *gc, const struct place *place, struct err *e)
 int img_store_gc(struct img_store *s, const char *const *keep, size_t n_keep, size_t *ret_n_removed,
 		 struct err *e)
 {
-	struct gc gc = {.store = s, .keep = keep, .n_keep = n_keep};
+	_cleanup_free_ struct gc *gc = calloc(1, sizeof(*gc));
 	_cleanup_fd_ int lock = -1;
-	int r = img_lock(s, &lock, e);
+	int r = gc ? img_lock(s, &lock, e) : err_set(e, ENOMEM, "out of memory");
 
-	if (r == 0)
-		r = read_named(&gc, e);
+	if (r == 0) {
+		*gc = (struct gc){.store = s, .keep = keep, .n_keep = n_keep};
+		r = read_named(gc, e);
+	}
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(places); i++)
-		r = sweep(&gc, &places[i], e);
+		r = sweep(gc, &places[i], e);
 	if (r < 0)
 		return err_wrap(e, "collect images");
-	*ret_n_removed = gc.n_removed;
+	*ret_n_removed = gc->n_removed;
 	return 0;
 }

@@ -145,11 +145,14 @@ static int by_name(const void *a, const void *b)
 
 int img_store_list(struct img_store *s, struct img *ret, size_t max, size_t *ret_n, struct err *e)
 {
-	char names[IMG_LIST_MAX][IMG_NAME_MAX + 1];
+	_cleanup_free_ char(*names)[IMG_NAME_MAX + 1] = calloc(IMG_LIST_MAX, sizeof(*names));
 	_cleanup_free_ struct img *found = NULL;
 	size_t n;
-	int r = img_read_names(s, names, max < IMG_LIST_MAX ? max : IMG_LIST_MAX, &n, e);
+	int r;
 
+	if (!names)
+		return err_set(e, ENOMEM, "list images: out of memory");
+	r = img_read_names(s, names, max < IMG_LIST_MAX ? max : IMG_LIST_MAX, &n, e);
 	if (r < 0)
 		return r;
 	found = calloc(n + 1, sizeof(*found)); /* + 1: never an allocation of nothing */

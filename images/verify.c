@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "images/store_private.h"
 
@@ -17,13 +18,14 @@ static void md_ctx_freep(EVP_MD_CTX **md)
 static int sha256_of(int fd, char *ret_hex, struct err *e)
 {
 	__attribute__((cleanup(md_ctx_freep))) EVP_MD_CTX *md = EVP_MD_CTX_new();
-	unsigned char chunk[CHUNK_BYTES], sum[EVP_MAX_MD_SIZE];
+	_cleanup_free_ unsigned char *chunk = malloc(CHUNK_BYTES);
+	unsigned char sum[EVP_MAX_MD_SIZE];
 	unsigned int len;
 	ssize_t n;
 
-	if (!md || !EVP_DigestInit_ex(md, EVP_sha256(), NULL))
+	if (!chunk || !md || !EVP_DigestInit_ex(md, EVP_sha256(), NULL))
 		return err_set(e, ENOMEM, "sha256: cannot begin");
-	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+	while ((n = read(fd, chunk, CHUNK_BYTES)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)

@@ -359,34 +359,39 @@ static void undo(struct launcher *l)
 
 int launcher_main(const struct config *cfg)
 {
-	struct launcher l = {
-		.cfg = cfg, .core = {-1, -1},
-                     .core_sock = -1, .signals = -1
-        };
+	_cleanup_free_ struct launcher *l = calloc(1, sizeof(*l));
 	struct err e = ERR_INIT;
 	sigset_t signals;
 	int r;
 
-	list_init(&l.all_zygotes);
+	if (!l) {
+		log_line(LOG_ERROR, "out of memory");
+		return EXIT_FAILURE;
+	}
+	*l = (struct launcher){
+		.cfg = cfg, .core = {-1, -1},
+                     .core_sock = -1, .signals = -1
+        };
+	list_init(&l->all_zygotes);
 	block_signals(&signals);
 	raise_nofile();
-	r = host_open(&l.host, cfg, &e);
+	r = host_open(&l->host, cfg, &e);
 	if (r == 0)
-		r = watches_new(&l.watches, &e);
+		r = watches_new(&l->watches, &e);
 	if (r == 0)
-		r = open_signals(&l, &signals, &e);
+		r = open_signals(l, &signals, &e);
 	if (r == 0)
-		r = open_parts(&l, &e);
+		r = open_parts(l, &e);
 	if (r == 0)
-		r = warm_up(&l, &e);
-	if (r == 0 && !l.is_done)
-		r = start_core(&l, &e);
-	if (r == 0 && !l.is_done)
-		r = loop(&l, &e);
+		r = warm_up(l, &e);
+	if (r == 0 && !l->is_done)
+		r = start_core(l, &e);
+	if (r == 0 && !l->is_done)
+		r = loop(l, &e);
 	if (r < 0) {
 		log_err(&e);
-		l.exit_status = EXIT_FAILURE;
+		l->exit_status = EXIT_FAILURE;
 	}
-	undo(&l);
-	return l.exit_status;
+	undo(l);
+	return l->exit_status;
 }

@@ -1,6 +1,9 @@
 /* Starting a process of our own program: see role.h. */
 #include "runtimed/role.h"
 
+#include <errno.h>
+
+#include "base/mem.h"
 #include "runtimed/launcher.h"
 #include "sandbox/sandbox.h"
 
@@ -9,10 +12,16 @@ int role_start(const char *name, const struct sbx_drop *drop, const struct sbx_p
 {
 	static const char *env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", NULL};
 	const char *argv[] = {"/proc/self/exe", "--role", name, NULL};
-	struct sbx_plan plan = {
-		.argv = argv, .env = env, .cwd = "/", .dies_with_parent = true, .drop = *drop};
+	_cleanup_free_ struct sbx_plan *plan = calloc(1, sizeof(*plan));
 
+	if (!plan)
+		return err_set(e, ENOMEM, "start %s: out of memory", name);
+	plan->argv = argv;
+	plan->env = env;
+	plan->cwd = "/";
+	plan->dies_with_parent = true;
+	plan->drop = *drop;
 	/* The program confines itself (sbx_confine) once its loader and libraries are in. */
-	plan.drop.has_filter = plan.drop.has_landlock = false;
-	return sbx_start(&plan, place, ret, e) < 0 ? err_wrap(e, "start %s", name) : 0;
+	plan->drop.has_filter = plan->drop.has_landlock = false;
+	return sbx_start(plan, place, ret, e) < 0 ? err_wrap(e, "start %s", name) : 0;
 }

@@ -271,18 +271,20 @@ static int execute(struct zygote *z, int sock, struct err *e)
 	const char *argv[] = {z->l->host.python[z->image], "-I", "-B",
 			      "/usr/lib/runtimed/zygote.py", NULL};
 	struct sbx_mount mounts[2];
-	struct sbx_plan plan = {.argv = argv, .env = env};
+	_cleanup_free_ struct sbx_plan *plan = calloc(1, sizeof(*plan));
 	struct sbx_place place = {.group = &z->l->host.zygotes, .n_fds = 4};
 	_cleanup_fd_ int net = -1;
-	int r = netpool_take(&z->l->net, &net, e);
+	int r = plan ? netpool_take(&z->l->net, &net, e) : err_set(e, ENOMEM, "out of memory");
 
 	if (r < 0)
 		return r;
-	plan_zygote(z->l, z->image, &plan, mounts);
+	plan->argv = argv;
+	plan->env = env;
+	plan_zygote(z->l, z->image, plan, mounts);
 	place.net_ns = net;
 	memcpy(place.fds, (int[]){z->l->host.null, STDERR_FILENO, STDERR_FILENO, sock},
 	       4 * sizeof(int));
-	return sbx_start(&plan, &place, &z->proc, e);
+	return sbx_start(plan, &place, &z->proc, e);
 }
 
 static int zygote_start(struct launcher *l, uint32_t image, struct zygote **ret, struct err *e)

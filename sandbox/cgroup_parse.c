@@ -202,24 +202,29 @@ static void use_mount(const struct mount *m, const struct own *own, struct cg_la
 	}
 }
 
+static void make_empty(struct cg_layout *layout)
+{
+	for (int h = CG_CORE; h < CG_HIERARCHIES; h++)
+		layout->path[h][0] = layout->top[h][0] = '\0';
+}
+
 int cg_layout_parse(char *mountinfo, char *self_cgroup, struct cg_layout *ret, struct err *e)
 {
-	struct cg_layout layout = {0};
 	struct own own = {.path = {NULL}};
 	struct mount m;
 	char *line, *save;
 
+	make_empty(ret);
 	parse_own(self_cgroup, &own);
 	for (line = strtok_r(mountinfo, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (parse_mount(line, &m))
-			use_mount(&m, &own, &layout);
-	if (layout.path[CG_CORE][0] == '\0')
+			use_mount(&m, &own, ret);
+	if (ret->path[CG_CORE][0] == '\0')
 		return err_set(
 			e, ENOTSUP,
 			"cgroups: no cgroup2 mount shows our own group%s; mount it (mount -t "
 			"cgroup2 none DIR), or boot with systemd.unified_cgroup_hierarchy=1",
 			own.path[CG_CORE] ? "" : " (this kernel has no cgroup v2)");
-	*ret = layout;
 	return 0;
 }
 
@@ -243,20 +248,19 @@ static bool usual_dir(enum cg_hierarchy h, const struct own *own,
 bool cg_layout_usual(char *self_cgroup, bool (*is_top)(const char *dir, bool is_v2),
 		     struct cg_layout *ret)
 {
-	struct cg_layout layout = {0};
 	struct own own = {.path = {NULL}};
 
+	make_empty(ret);
 	parse_own(self_cgroup, &own);
 	for (int h = CG_CORE; h < CG_HIERARCHIES; h++) {
-		struct mount m = {.root = (char[]){"/"}, .point = layout.top[h]};
+		struct mount m = {.root = (char[]){"/"}, .point = ret->top[h]};
 
 		if (!own.path[h] && h != CG_CORE)
 			continue;
-		if (!own.path[h] || !usual_dir(h, &own, is_top, layout.top[h]) ||
-		    !place(&m, own.path[h], layout.path[h]))
+		if (!own.path[h] || !usual_dir(h, &own, is_top, ret->top[h]) ||
+		    !place(&m, own.path[h], ret->path[h]))
 			return false;
 	}
-	*ret = layout;
 	return true;
 }
 

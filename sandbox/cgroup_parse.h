@@ -16,7 +16,10 @@
 #include "base/err.h"
 #include "sandbox/cgroup.h"
 
-/* Where our own group is in each hierarchy; "" = that controller is on no v1 mount. */
+/*
+ * Where our own group is in each hierarchy; "" = that controller is on no v1 mount. Too large for a stack: who is
+ * to fill one writes into the caller's, and one that could not be filled is of no use any more.
+ */
 struct cg_layout {
 	char path[CG_HIERARCHIES][PATH_MAX];
 	char top[CG_HIERARCHIES][PATH_MAX]; /* where that is mounted */
@@ -41,8 +44,7 @@ bool cg_layout_usual(char *self_cgroup, bool (*is_top)(const char *dir, bool is_
 
 /*
  * Give each controller that is on no v1 mount the path of the core, if `controllers` (the
- * cgroup.controllers of our own group there) has it; else -ENOTSUP naming all required ones that are missing,
- * and the layout is of no use any more.
+ * cgroup.controllers of our own group there) has it; else -ENOTSUP naming all required ones that are missing.
  */
 int cg_layout_resolve(struct cg_layout *layout, const char *controllers, struct err *e);
 

@@ -139,12 +139,12 @@ bool sbx_may_set_groups(void)
 }
 
 /* The raw calls: libc's wrappers would want to tell other threads, and there are none. */
-static int step_ids(const struct sbx_drop *d, struct err *e)
+static int step_ids(const struct sbx_drop *d, const struct sbx_dropping *own, struct err *e)
 {
 	/* What is inheritable can only be had from what is permitted when it is set. */
 	if ((d->cap_permitted | d->cap_inheritable) && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_errno(e, "keep capabilities over setuid");
-	if (!d->keeps_groups && syscall(SYS_setgroups, (size_t)d->n_groups, d->groups) < 0)
+	if (!own->keeps_groups && syscall(SYS_setgroups, (size_t)d->n_groups, d->groups) < 0)
 		return err_errno(e, "set %u supplementary groups", d->n_groups);
 	if (syscall(SYS_setresgid, d->gid, d->gid, d->gid) < 0)
 		return err_errno(e, "set gid %u", d->gid);
@@ -181,7 +181,7 @@ static int step_landlock(const struct sbx_drop *d, struct err *e)
 	return d->has_landlock ? landlock_confine(d->writable, d->n_writable, e) : 0;
 }
 
-static int install_filter(const struct sbx_drop *d, const struct sbx_listening *l, struct err *e)
+static int install_filter(const struct sbx_drop *d, const struct sbx_dropping *own, struct err *e)
 {
 	bool has_listener = d->filter_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	struct sock_fprog prog = {.len = d->filter.n_insns,
@@ -189,25 +189,25 @@ static int install_filter(const struct sbx_drop *d, const struct sbx_listening *
 
 	int fd;
 
-	if (has_listener && !l)
+	if (has_listener && !own->tell)
 		return err_set(e, EINVAL, "nobody takes the listener");
 	fd = sys_seccomp_filter(d->filter_flags, &prog);
 	if (fd < 0)
 		return err_errno(e, "install filter of %u instructions, flags 0x%x",
 				 d->filter.n_insns, d->filter_flags);
-	return has_listener ? l->tell(l->arg, fd, e) : 0;
+	return has_listener ? own->tell(own->arg, fd, e) : 0;
 }
 
 /* Without no_new_privs the filter needs CAP_SYS_ADMIN, so it must go in before that is lost. */
-static int step_early_seccomp(const struct sbx_drop *d, const struct sbx_listening *l,
+static int step_early_seccomp(const struct sbx_drop *d, const struct sbx_dropping *own,
 			      struct err *e)
 {
-	return d->has_filter && !d->no_new_privs ? install_filter(d, l, e) : 0;
+	return d->has_filter && !d->no_new_privs ? install_filter(d, own, e) : 0;
 }
 
-static int step_seccomp(const struct sbx_drop *d, const struct sbx_listening *l, struct err *e)
+static int step_seccomp(const struct sbx_drop *d, const struct sbx_dropping *own, struct err *e)
 {
-	return d->has_filter && d->no_new_privs ? install_filter(d, l, e) : 0;
+	return d->has_filter && d->no_new_privs ? install_filter(d, own, e) : 0;
 }
 
 /* A row has one of the two functions. */
@@ -215,14 +215,14 @@ static int step_seccomp(const struct sbx_drop *d, const struct sbx_listening *l,
 static const struct {
 	const char *name;
 	int (*run)(const struct sbx_drop *, struct err *);
-	int (*filter)(const struct sbx_drop *, const struct sbx_listening *, struct err *);
+	int (*run_with)(const struct sbx_drop *, const struct sbx_dropping *, struct err *);
 	bool needs_privilege; /* not part of sbx_confine() */
 } steps[] = {
 	{"rlimits",               step_rlimits,      NULL,               true },
 	{"umask",                 step_umask,        NULL,               true },
 	{"bounding set",          step_bounding,     NULL,               true },
 	{"seccomp before setuid", NULL,              step_early_seccomp, true },
-	{"ids",                   step_ids,          NULL,               true },
+	{"ids",                   NULL,              step_ids,           true },
 	{"capabilities",          step_capabilities, NULL,               true },
 	{"no new privileges",     step_no_new_privs, NULL,               false},
 	{"landlock",              step_landlock,     NULL,               false},
@@ -230,13 +230,13 @@ static const struct {
 };
 /* clang-format on */
 
-static int run_steps(const struct sbx_drop *d, const struct sbx_listening *l, bool with_privileged,
+static int run_steps(const struct sbx_drop *d, const struct sbx_dropping *own, bool with_privileged,
 		     struct err *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		if (steps[i].needs_privilege && !with_privileged)
 			continue;
-		if ((steps[i].run ? steps[i].run(d, e) : steps[i].filter(d, l, e)) < 0)
+		if ((steps[i].run ? steps[i].run(d, e) : steps[i].run_with(d, own, e)) < 0)
 			return err_wrap(e, "%s", steps[i].name);
 	}
 	return 0;
@@ -244,15 +244,15 @@ static int run_steps(const struct sbx_drop *d, const struct sbx_listening *l, bo
 
 int sbx_drop(const struct sbx_drop *d, struct err *e)
 {
-	return run_steps(d, NULL, true, e);
+	return run_steps(d, &(struct sbx_dropping){0}, true, e);
 }
 
-int sbx_drop_listening(const struct sbx_drop *d, const struct sbx_listening *l, struct err *e)
+int sbx_drop_with(const struct sbx_drop *d, const struct sbx_dropping *own, struct err *e)
 {
-	return run_steps(d, l, true, e);
+	return run_steps(d, own, true, e);
 }
 
 int sbx_confine(const struct sbx_drop *d, struct err *e)
 {
-	return run_steps(d, NULL, false, e);
+	return run_steps(d, &(struct sbx_dropping){0}, false, e);
 }

@@ -110,7 +110,7 @@ static int make(struct walk *w, const char *name, struct err *e)
 /* The part itself, made if it is missing: somebody may be faster, or slower. */
 static int open_part(struct walk *w, const char *name, int *ret, struct err *e)
 {
-	char path[2 * PATH_MAX];
+	char path[PATH_MAX + NAME_MAX + 1]; /* done, a slash, and the name */
 	int r = 0;
 
 	(void)snprintf(path, sizeof(path), "%s%s%s", w->done, w->done[0] ? "/" : "", name);

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -88,16 +89,20 @@ static int visit(void *arg)
  */
 static int send_away(struct job *job, struct err *e)
 {
-	_Alignas(16) char stack[AWAY_STACK_BYTES];
+	char *stack = mmap(NULL, AWAY_STACK_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pid_t pid;
 
+	if (stack == MAP_FAILED)
+		return err_errno(e, "memory");
 	job->err = e;
-	pid = clone(visit, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD,
+	pid = clone(visit, stack + AWAY_STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD,
 		    job);
 	if (pid < 0)
-		return err_errno(e, "clone");
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		job->result = err_errno(e, "clone");
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	(void)munmap(stack, AWAY_STACK_BYTES); /* ours, and whole */
 	return job->result;
 }
 

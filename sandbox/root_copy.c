@@ -15,7 +15,7 @@
 #include "base/fd.h"
 
 #define DEPTH_MAX   64
-#define LIST_BYTES  4096
+#define LIST_BYTES  512 /* on the stack of each level: room for one entry is enough */
 #define CHUNK_BYTES (1u << 20)
 
 /* One directory of many: where we are, and what must not be left. */
@@ -23,6 +23,7 @@ struct level {
 	int from, to;
 	dev_t dev;
 	int depth;
+	char *link; /* PATH_MAX bytes, for whoever needs them just now */
 };
 
 static int copy_level(const struct level *l, struct err *e);
@@ -69,18 +70,17 @@ static int copy_dir(const struct level *l, const char *name, struct err *e)
 		return err_errno(e, "open '%s'", name);
 	if (st.st_dev != l->dev)
 		return 0;
-	return copy_level(&(struct level){from, to, l->dev, l->depth + 1}, e);
+	return copy_level(&(struct level){from, to, l->dev, l->depth + 1, l->link}, e);
 }
 
 static int copy_link(const struct level *l, const char *name, struct err *e)
 {
-	char text[PATH_MAX];
-	ssize_t n = readlinkat(l->from, name, text, sizeof(text) - 1);
+	ssize_t n = readlinkat(l->from, name, l->link, PATH_MAX - 1);
 
 	if (n < 0)
 		return err_errno(e, "read link '%s'", name);
-	text[n] = '\0';
-	return symlinkat(text, l->to, name) < 0 ? err_errno(e, "link '%s'", name) : 0;
+	l->link[n] = '\0';
+	return symlinkat(l->link, l->to, name) < 0 ? err_errno(e, "link '%s'", name) : 0;
 }
 
 /* The owner first: changing it would clear bits of the mode. */
@@ -143,9 +143,10 @@ int root_copy(int from, int to, struct err *e)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	_cleanup_fd_ int source = openat(from, ".", flags), target = openat(to, ".", flags);
+	char link[PATH_MAX] = "";
 	struct stat st;
 
 	if (source < 0 || target < 0 || fstat(source, &st) < 0)
 		return err_errno(e, "open");
-	return copy_level(&(struct level){source, target, st.st_dev, 0}, e);
+	return copy_level(&(struct level){source, target, st.st_dev, 0, link}, e);
 }

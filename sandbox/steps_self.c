@@ -177,11 +177,10 @@ static int tell_listener(void *arg, int fd, struct err *e)
 
 int step_drop(struct child *c, struct err *e)
 {
-	struct sbx_listening l = {.tell = tell_listener, .arg = c};
-	struct sbx_drop d = c->plan->drop;
+	struct sbx_dropping own = {
+		.keeps_groups = c->keeps_groups, .tell = tell_listener, .arg = c};
 
-	d.keeps_groups = c->keeps_groups;
-	return sbx_drop_listening(&d, &l, e);
+	return sbx_drop_with(&c->plan->drop, &own, e);
 }
 
 int step_death(struct child *c, struct err *e)

@@ -22,7 +22,8 @@
 #define NUMBER_BYTES 12
 #define WORDS_MAX    (2 + 3 * SBX_IDMAPS_MAX)
 #define SAID_BYTES   200
-#define ID_MAP_BYTES 16384 /* 340 ranges, the most there can be, as the kernel shows them */
+#define ID_MAP_BYTES                                                                               \
+	(340 * 33 + 1) /* 340 ranges, the most there can be, as the kernel shows them */
 
 const struct userns_helper userns_helpers[] = {
 	[USERNS_UIDS] = {"uid_map", "/usr/bin/newuidmap", "/etc/subuid"},

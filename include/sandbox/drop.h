@@ -33,7 +33,6 @@ struct sbx_drop {
 	uint32_t uid, gid;
 	uint32_t n_groups;
 	uint32_t groups[SBX_GROUPS_MAX];
-	bool keeps_groups; /* those of the caller, where !sbx_may_set_groups() */
 	uint32_t umask;
 	uint32_t n_rlimits;
 	struct sbx_rlimit rlimits[SBX_RLIMITS_MAX];
@@ -67,14 +66,16 @@ int sbx_attach(int mount_fd, const char *target, struct err *e);
 int sbx_drop(const struct sbx_drop *d, struct err *e);
 
 /*
- * The same for a filter that has a listener (filter_flags with SECCOMP_FILTER_FLAG_NEW_LISTENER), which sbx_drop()
- * refuses: as soon as it is in force, tell() takes the listener. Calls may wait for it from then on.
+ * The same with what only the process itself knows. For a filter that has a listener (filter_flags with
+ * SECCOMP_FILTER_FLAG_NEW_LISTENER), which sbx_drop() refuses: as soon as it is in force, tell() takes the listener.
+ * Calls may wait for it from then on.
  */
-struct sbx_listening {
+struct sbx_dropping {
+	bool keeps_groups; /* those it has, where !sbx_may_set_groups() */
 	int (*tell)(void *arg, int fd, struct err *e);
 	void *arg;
 };
-int sbx_drop_listening(const struct sbx_drop *d, const struct sbx_listening *l, struct err *e);
+int sbx_drop_with(const struct sbx_drop *d, const struct sbx_dropping *own, struct err *e);
 
 /* False in a user namespace in which setgroups(2) is denied (user_namespaces(7)). */
 bool sbx_may_set_groups(void);

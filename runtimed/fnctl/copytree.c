@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/mem.h"
 
 #define DEPTH_MAX  256 /* of what the unpack worker makes, and of an image */
 #define MODE_KEPT  01777
@@ -35,10 +36,12 @@ static int finish(int fd, const struct stat *st, const char *name, struct err *e
 
 static int copy_bytes(int in, int out, const char *name, struct err *e)
 {
-	char data[COPY_BYTES];
+	_cleanup_free_ char *data = malloc(COPY_BYTES);
 
+	if (!data)
+		return err_set(e, ENOMEM, "out of memory");
 	for (;;) {
-		ssize_t n = read(in, data, sizeof(data));
+		ssize_t n = read(in, data, COPY_BYTES);
 
 		if (n < 0)
 			return err_errno(e, "read '%s'", name);

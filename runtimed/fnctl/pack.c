@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#define CHUNK_BYTES (64 << 10)
+
 struct packer {
 	struct archive *zip;
 	size_t root_len; /* of the directory's path, with its slash */
@@ -56,12 +58,14 @@ static int copy_file(struct packer *p, const FTSENT *f, struct err *e)
 {
 	_cleanup_fd_ int fd = open(f->fts_accpath, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	off_t left = f->fts_statp->st_size;
-	char chunk[64 << 10];
+	_cleanup_free_ char *chunk = malloc(CHUNK_BYTES);
 
 	if (fd < 0)
 		return err_errno(e, "open '%s'", f->fts_path);
+	if (!chunk)
+		return err_set(e, ENOMEM, "out of memory");
 	while (left > 0) {
-		ssize_t n = read(fd, chunk, sizeof(chunk));
+		ssize_t n = read(fd, chunk, CHUNK_BYTES);
 
 		if (n < 0)
 			return err_errno(e, "read '%s'", f->fts_path);

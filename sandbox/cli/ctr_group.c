@@ -141,19 +141,21 @@ static int end_process(const struct ctr *c, bool is_awaited, struct err *e)
  */
 static int find_lost_group(struct ctr *c, struct err *e)
 {
-	struct cg_paths paths;
+	struct cg_paths *paths = arena_get(c->state.arena, sizeof(*paths));
 	uint32_t depth = 0;
-	int r = c->host ? 0 : cg_probe(&c->host, e);
+	int r = paths ? 0 : err_set(e, ENOMEM, "state: out of memory");
 
+	if (r == 0 && !c->host)
+		r = cg_probe(&c->host, e);
 	if (r == 0)
 		r = cg_shared_create(c->host, c->state.group, cg_host_has(c->host), &c->group,
 				     &depth, e);
 	if (r == -EBUSY)
 		return 0;
 	if (r == 0)
-		r = cg_paths_get(&c->group, depth, &paths, e);
+		r = cg_paths_get(&c->group, depth, paths, e);
 	cg_close(&c->group);
-	return r < 0 ? r : cg_paths_remove(c->host, &paths, e);
+	return r < 0 ? r : cg_paths_remove(c->host, paths, e);
 }
 
 int ctr_remove_group(struct ctr *c, struct err *e)

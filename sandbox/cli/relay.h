@@ -20,7 +20,7 @@
 #include "base/err.h"
 
 #define RELAY_FDS   3
-#define RELAY_BYTES 16384
+#define RELAY_BYTES 4096 /* more than that a terminal does not give at once */
 
 struct relay_flow {
 	char data[RELAY_BYTES];

@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import re
+import resource
 import shutil
 import stat
 import subprocess
@@ -171,6 +172,35 @@ def caller_that_ignores_its_children_hides_no_failure():
         write(b, ["/bin/busybox", "sleep", "600"])
         status, err = ignoring("run", "--bundle", b.dir, b.name)
         assert status == 1 and "exit status 1" in err, (kind, status, err)
+    no_container_is_there()
+
+
+def caller_with_a_small_stack_is_served():
+    """Its limit is ours, in both halves: with a user namespace, groups, and what is bound, copied and made."""
+    def small(*words):
+        return done(*words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (64 << 10, 64 << 10)))
+    b = with_python("stack", "cgroup")
+    deep = "copied/" + "/".join("d" * 30) + "/file"
+    b.write(deep, "deep")
+    b.in_user_namespace()
+    b.mount("/copied", type="tmpfs", source="tmpfs", options=["tmpcopyup"])
+    b.mount("/sys/fs/cgroup", type="cgroup", source="cgroup", options=["ro"])
+    b.config["linux"].update(maskedPaths=["/proc/kcore"], readonlyPaths=["/proc/sys"],
+                             devices=[{"path": "/dev/sub/fifo", "type": "p"}])
+    b.config["process"]["cwd"] = "/made/for/it"
+    write(b, ["/bin/busybox", "cat", "/" + deep])
+    equal(small("run", "--bundle", b.dir, b.name), "deep")
+    write(b, ["/bin/busybox", "sleep", "600"])
+    small("create", "--bundle", b.dir, b.name)
+    try:
+        small("start", b.name)
+        equal(small("exec", b.name, "/bin/busybox", "echo", "fine"), "fine\n")
+        equal(json.loads(small("state", b.name))["status"], "running")
+        for words in (("ps",), ("events", "--stats"), ("pause",), ("resume",), ("update", "--pids-limit", "9")):
+            small(*words, b.name)
+        small("kill", b.name, "KILL")
+    finally:
+        small("delete", "--force", b.name)
     no_container_is_there()
 
 
@@ -560,6 +590,7 @@ TESTS = [
     paused_container_is_deleted,
     start_returns_though_somebody_inside_holds_its_answer,
     caller_that_ignores_its_children_hides_no_failure,
+    caller_with_a_small_stack_is_served,
     cve_2016_9962_who_comes_in_cannot_be_reached_before_it_executes,
     cve_2019_12439_2020_5291_no_name_that_can_be_guessed_is_followed,
     cve_2020_15257_no_abstract_socket_is_there_to_reach,
