@@ -1,8 +1,8 @@
 /*
  * Logs of functions: JSON lines in files of bounded size, written by a thread of their own.
  *
- *	DIR/<function>/log      {"seq":7,"t":<wall µs>,"id":"<request id>","line":"..."}\n
- *	DIR/<function>/log.1    the same, older; replaced when log has reached half the bound
+ *	DIR/<function>.log      {"seq":7,"t":<wall µs>,"id":"<request id>","line":"..."}\n
+ *	DIR/<function>.log.1    the same, older; replaced when log has reached half the bound
  *
  * seq grows by one per line of a function and survives restarts. A crash of the machine may lose the
  * last lines (nothing is synced: these are logs, the ledger is elsewhere); a torn last line is cut off
@@ -31,7 +31,7 @@ struct logs;
 struct logs_query; /* a read that has not been answered */
 
 /*
- * dirfd: the directory that holds the functions' ones; duplicated, the caller keeps its own.
+ * dirfd: the directory that holds all files; duplicated, the caller keeps its own.
  * bytes_max: config.log_file_bytes_max, for both files of a function together.
  */
 int logs_open(int dirfd, uint64_t bytes_max, uv_loop_t *loop, struct logs **ret, struct err *e);

@@ -13,48 +13,43 @@
 #include "base/clk.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/str.h"
 
-#define CUR             "log"
-#define OLD             "log.1"
+#define CUR             ".log"
+#define OLD             ".log.1"
 #define CHUNK_BYTES     (64 << 10)
 #define HALF_BYTES_MIN  4096
 #define PENDING_MAX     (CHUNK_BYTES + LOGFILE_LINE_MAX)
-#define PATH_BYTES      (FUNC_NAME_MAX + 16)
+#define NAME_BYTES      (FUNC_NAME_MAX + 8)
 #define SEQUENCE_PREFIX "{\"seq\":"
 
-static int open_log(const struct logfile *f, const char *name, int flags, int *ret_fd,
+/* Both beside those of others: a directory for each function costs its first call 0.3 ms on ext4. */
+static void name_file(const char *function, const char *suffix, char ret[NAME_BYTES])
+{
+	(void)snprintf(ret, NAME_BYTES, "%s%s", function, suffix);
+}
+
+static int open_log(const struct logfile *f, const char *suffix, int flags, int *ret_fd,
 		    struct err *e)
 {
-	char path[PATH_BYTES];
+	char name[NAME_BYTES];
 
-	(void)snprintf(path, sizeof(path), "%s/%s", f->function, name);
-	return file_open_beneath(f->root, path, flags, flags & O_CREAT ? 0600 : 0, ret_fd, e);
+	name_file(f->function, suffix, name);
+	return file_open_beneath(f->root, name, flags, flags & O_CREAT ? 0600 : 0, ret_fd, e);
 }
 
 /* Open for reading; a missing file is -1 and no error. */
-static int open_to_read(const struct logfile *f, const char *name, int *ret_fd, struct err *e)
+static int open_to_read(const struct logfile *f, const char *suffix, int *ret_fd, struct err *e)
 {
 	struct err why;
-	int r = open_log(f, name, O_RDWR, ret_fd, &why); /* may be cut, hence not O_RDONLY */
+	int r = open_log(f, suffix, O_RDWR, ret_fd, &why); /* may be cut, hence not O_RDONLY */
 
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		*e = why;
 	return r;
-}
-
-/* Open for writing; the first line makes the directory. */
-static int open_to_write(const struct logfile *f, int *ret_fd, struct err *e)
-{
-	int r = open_log(f, CUR, O_WRONLY | O_CREAT, ret_fd, e);
-
-	if (r != -ENOENT)
-		return r;
-	if (mkdirat(f->root, f->function, 0700) < 0 && errno != EEXIST)
-		return err_errno(e, "mkdir '%s'", f->function);
-	return open_log(f, CUR, O_WRONLY | O_CREAT, ret_fd, e);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -274,7 +269,7 @@ static void lose_pending(struct logfile *f)
 static int write_pending(struct logfile *f, size_t n, struct err *e)
 {
 	_cleanup_fd_ int fd = -1;
-	int r = open_to_write(f, &fd, e);
+	int r = open_log(f, CUR, O_WRONLY | O_CREAT, &fd, e);
 
 	if (r == 0 && lseek(fd, (off_t)f->cur.size, SEEK_SET) < 0)
 		r = err_errno(e, "log of '%s'", f->function);
@@ -316,10 +311,10 @@ static void flush_some(struct logfile *f, size_t n)
 
 static void rotate(struct logfile *f)
 {
-	char cur[PATH_BYTES], old[PATH_BYTES];
+	char cur[NAME_BYTES], old[NAME_BYTES];
 
-	(void)snprintf(cur, sizeof(cur), "%s/%s", f->function, CUR);
-	(void)snprintf(old, sizeof(old), "%s/%s", f->function, OLD);
+	name_file(f->function, CUR, cur);
+	name_file(f->function, OLD, old);
 	/* Should it fail, the file is begun anew: the bound holds, the older lines are the price. */
 	if (renameat(f->root, cur, f->root, old) < 0)
 		(void)unlinkat(f->root, cur, 0);
@@ -381,5 +376,13 @@ void logfile_flush(struct logfile *f)
 
 int logfile_remove(int root, const char *function, struct err *e)
 {
-	return file_remove_tree(root, function, e);
+	static const char *const suffixes[] = {CUR, OLD};
+	char name[NAME_BYTES];
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		name_file(function, suffixes[i], name);
+		if (unlinkat(root, name, 0) < 0 && errno != ENOENT)
+			return err_errno(e, "remove log '%s'", name);
+	}
+	return 0;
 }

@@ -68,7 +68,7 @@ uint64_t logfile_last(const struct logfile *f);
 int logfile_read(struct logfile *f, uint64_t after, size_t max_bytes, struct buf *out,
 		 uint64_t *ret_last, bool *ret_gap, struct err *e);
 
-/* Remove the files and the function's directory. */
+/* Remove the files; it is no error if there are none. */
 int logfile_remove(int root, const char *function, struct err *e);
 
 #endif
