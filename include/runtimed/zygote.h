@@ -33,7 +33,7 @@
 #include "base/err.h"
 
 /* Raised with every change of this file, of runtimed/guest.h and of struct sbx_drop. */
-#define ZYGOTE_VERSION    4
+#define ZYGOTE_VERSION    5
 
 #define ZYGOTE_FD_CONTROL 3 /* the zygote's end of its socket to the launcher */
 #define GUEST_FD_DROP     5 /* exec way only: memfd with struct sbx_drop; then closed */

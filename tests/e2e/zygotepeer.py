@@ -16,7 +16,7 @@ import tempfile
 
 from guestpeer import GUEST_PATHS, PYTHON, ROOT, Gone, Peer
 
-VERSION = 4  # of the protocol: include/runtimed/zygote.h
+VERSION = 5  # of the protocol: include/runtimed/zygote.h
 SETUP, READY, SPAWN, SPAWNED, PARKED, TAKE, SEALED, BROKEN = range(1, 9)
 UID = 1000  # of DROP
 DROP = """
