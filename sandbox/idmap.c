@@ -105,7 +105,7 @@ static int make_one(const struct sbx_mount *m, pid_t child, int *ret, struct err
 	return 0;
 }
 
-int idmap_make(const struct sbx_plan *p, pid_t child, int *fds, size_t *ret_n, struct err *e)
+static int make_all(const struct sbx_plan *p, pid_t child, int *fds, size_t *ret_n, struct err *e)
 {
 	for (uint32_t i = 0; i < p->n_mounts; i++) {
 		if (p->mounts[i].idmapping == SBX_IDMAP_NONE)
@@ -115,6 +115,46 @@ int idmap_make(const struct sbx_plan *p, pid_t child, int *fds, size_t *ret_n, s
 		(*ret_n)++;
 	}
 	return 0;
+}
+
+/* Made in the mount namespace of the child; the rest as idmap_make(). */
+struct inside {
+	const struct sbx_plan *plan;
+	const struct sbx_proc *child;
+	int *fds;
+	size_t *ret_n;
+	struct err *err;
+	int result;
+};
+
+static void make_inside(void *arg)
+{
+	struct inside *i = arg;
+
+	if (setns(i->child->pidfd, CLONE_NEWNS) < 0)
+		i->result = err_errno(i->err, "enter the mount namespace");
+	else
+		i->result = make_all(i->plan, i->child->pid, i->fds, i->ret_n, i->err);
+}
+
+static bool has_any(const struct sbx_plan *p)
+{
+	uint32_t i = 0;
+
+	while (i < p->n_mounts && p->mounts[i].idmapping == SBX_IDMAP_NONE)
+		i++;
+	return i < p->n_mounts;
+}
+
+int idmap_make(const struct sbx_plan *p, const struct sbx_proc *child, int *fds, size_t *ret_n,
+	       struct err *e)
+{
+	struct inside inside = {p, child, fds, ret_n, e, 0};
+
+	if (!has_any(p) || !sbx_plan_has(p, CLONE_NEWUSER))
+		return make_all(p, child->pid, fds, ret_n, e);
+	return sys_call_apart(make_inside, &inside) < 0 ? err_errno(e, "mapped mounts")
+							: inside.result;
 }
 
 int idmap_send(int sync, const int *fds, size_t n, struct err *e)

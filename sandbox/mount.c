@@ -125,6 +125,11 @@ int mnt_clone(int dirfd, const char *path, bool is_recursive, int *ret_mount, st
 			     (is_recursive ? AT_RECURSIVE : 0);
 	int mount = sys_open_tree(dirfd, path, flags);
 
+	if (mount < 0 && errno == EINVAL && !is_recursive)
+		return err_set(e, EINVAL,
+			       "bind '%s': it is unbindable, or, in a user namespace, what is "
+			       "mounted below must come along: use rbind",
+			       path);
 	if (mount < 0)
 		return err_errno(e, "bind '%s'", path);
 	*ret_mount = mount;

@@ -13,14 +13,11 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -29,8 +26,7 @@
 #include "sandbox/mount.h"
 #include "sandbox/sys.h"
 
-#define GROUPS_BYTES     8192 /* of /proc/self/cgroup */
-#define AWAY_STACK_BYTES 32768
+#define GROUPS_BYTES 8192 /* of /proc/self/cgroup */
 
 int root_note_groups(const struct cg *group, struct root_state *s, struct err *e)
 {
@@ -72,7 +68,7 @@ struct job {
 	int result;
 };
 
-static int visit(void *arg)
+static void visit(void *arg)
 {
 	struct job *job = arg;
 
@@ -80,30 +76,13 @@ static int visit(void *arg)
 		job->result = err_errno(job->err, "cgroup namespace");
 	else
 		job->result = job->run(job, job->err);
-	return 0;
 }
 
-/*
- * A process that does the job and ends, since in a user namespace one cannot return from a new cgroup namespace to
- * the host's. It shares our memory and descriptors, and we wait: it is a function call elsewhere.
- */
+/* In a user namespace one cannot return from a new cgroup namespace to the host's. */
 static int send_away(struct job *job, struct err *e)
 {
-	char *stack = mmap(NULL, AWAY_STACK_BYTES, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	pid_t pid;
-
-	if (stack == MAP_FAILED)
-		return err_errno(e, "memory");
 	job->err = e;
-	pid = clone(visit, stack + AWAY_STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD,
-		    job);
-	if (pid < 0)
-		job->result = err_errno(e, "clone");
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	(void)munmap(stack, AWAY_STACK_BYTES); /* ours, and whole */
-	return job->result;
+	return sys_call_apart(visit, job) < 0 ? err_errno(e, "clone") : job->result;
 }
 
 /* No process for it: the group may allow but one. */

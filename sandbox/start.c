@@ -119,7 +119,7 @@ static int raise_child(const struct sbx_plan *plan, bool is_first, const struct 
 	if (r == 0)
 		r = sbx_tune_process(&plan->tune, b->proc.pid, e);
 	if (r == 0 && is_first)
-		r = idmap_make(plan, b->proc.pid, mapped, &n, e);
+		r = idmap_make(plan, &b->proc, mapped, &n, e);
 	if (r == 0 && is_first)
 		r = dev_nodes_make(plan, &nodes, e);
 	if (r == 0)

@@ -8,11 +8,15 @@
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define OPEN_TRIES_MAX 128
+#define OPEN_TRIES_MAX    128
+#define APART_STACK_BYTES (64 << 10)
 
 pid_t sys_clone3(const struct clone_args *args, size_t size)
 {
@@ -23,6 +27,41 @@ pid_t sys_fork(int *ret_pidfd)
 {
 	return (pid_t)syscall(SYS_clone, (unsigned long)(CLONE_PIDFD | SIGCHLD), NULL, ret_pidfd,
 			      NULL, NULL);
+}
+
+struct call {
+	void (*run)(void *arg);
+	void *arg;
+};
+
+static int call(void *arg)
+{
+	const struct call *c = arg;
+
+	c->run(c->arg);
+	return 0;
+}
+
+int sys_call_apart(void (*run)(void *arg), void *arg)
+{
+	struct call c = {run, arg};
+	char *stack = mmap(NULL, APART_STACK_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int failed, status = -1;
+	pid_t pid;
+
+	if (stack == MAP_FAILED)
+		return -1;
+	pid = clone(call, stack + APART_STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD,
+		    &c);
+	failed = pid < 0 ? errno : 0;
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid > 0 && status != 0)
+		failed = ECHILD;                /* killed on its way */
+	(void)munmap(stack, APART_STACK_BYTES); /* ours, and whole */
+	errno = failed;
+	return failed ? -1 : 0;
 }
 
 int sys_pivot_root(const char *new_root, const char *put_old)

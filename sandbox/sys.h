@@ -25,6 +25,13 @@ pid_t sys_clone3(const struct clone_args *args, size_t size);
  * libc's fork handlers run.
  */
 pid_t sys_fork(int *ret_pidfd);
+
+/*
+ * Call run(arg) in a process of its own, which shares our memory and descriptors but neither namespaces nor root and
+ * directory: a function call elsewhere, for what enters a namespace that it could not leave again. It has 64 KiB of
+ * stack, and we wait. -1: it did not run, or not to its end.
+ */
+int sys_call_apart(void (*run)(void *arg), void *arg);
 int sys_pivot_root(const char *new_root, const char *put_old);
 
 int sys_open_tree(int dirfd, const char *path, unsigned int flags);

@@ -163,6 +163,9 @@ def idmapped_mount_takes_the_container_s_own_mapping():
         raise Skip("this file system cannot be mapped")
     equal((status, out, err), (0, "0 0", ""))
     equal(os.stat(source + "/new").st_uid, 0)
+    os.mkdir(source + "/below")
+    mount("-t", "tmpfs", "tmpfs", source + "/below")
+    fails(b, "use rbind")
 
 
 # --- propagation ---
@@ -369,17 +372,28 @@ def sources_that_only_root_reaches_are_bound_in_a_user_namespace():
 
 
 def flags_of_a_source_stay_locked_in_a_user_namespace():
-    b = Bundle("locked")
     closed = directory("locked")
-    os.mkdir(os.path.join(closed, "ro"))
-    mount("-t", "tmpfs", "-o", "ro,nosuid,nodev,noexec", "tmpfs", os.path.join(closed, "ro"))
+    source = os.path.join(closed, "ro")
+    os.mkdir(source)
+    mount("-t", "tmpfs", "-o", "ro,nosuid,nodev,noexec", "tmpfs", source)
     os.chmod(closed, 0o700)
-    b.bind("/data", os.path.join(closed, "ro"), "bind")
-    b.in_user_namespace()
-    b.config["process"]["capabilities"] = {kind: ["CAP_SYS_ADMIN"] for kind in ("bounding", "effective", "permitted")}
-    equal(b.output("grep ' /data ' /proc/self/mountinfo | cut -d' ' -f6; "
-                   "mount -o remount,bind,rw,nosuid,nodev,noexec /data 2>/dev/null || echo refused"),
-          "ro,nosuid,nodev,noexec,relatime\nrefused")
+    maps = [{"containerID": 0, "hostID": 2000000, "size": 65536}]
+    rows = ({"options": ["bind"]}, {"options": ["bind", "idmap"]}, {"options": ["rbind", "ridmap"]},
+            {"options": ["bind"], "uidMappings": maps, "gidMappings": maps})
+    off = ("rw,nosuid,nodev,noexec", "ro,suid,nodev,noexec", "ro,nosuid,dev,noexec", "ro,nosuid,nodev,exec",
+           "ro,nosuid,nodev,noexec,noatime")
+    for i, members in enumerate(rows):
+        b = Bundle("locked")
+        b.mount("/data", type="bind", source=source, **members)
+        b.in_user_namespace()
+        b.config["process"]["capabilities"] = {kind: ["CAP_SYS_ADMIN"]
+                                               for kind in ("bounding", "effective", "permitted")}
+        status, out, err = b.run(f"for o in {' '.join(off)}; do mount -o remount,bind,$o /data 2>&- && echo $o; done;"
+                                 "grep ' /data ' /proc/self/mountinfo | cut -d' ' -f6")
+        if i > 0 and "map the ids" in err and "EINVAL" in err:
+            raise Skip("this file system cannot be mapped")
+        equal((members, status, out.split(",idmapped")[0], err),
+              (members, 0, "ro,nosuid,nodev,noexec,relatime", ""))
 
 
 def bundle_s_ptmx_is_replaced():
