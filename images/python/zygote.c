@@ -9,9 +9,11 @@
  */
 #include "images/python/guest.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -50,6 +52,28 @@ static int receive_setup(int *ret_memfd, struct err *e)
 	return 0;
 }
 
+/*
+ * Where libc caches the thread id. Kernels without CONFIG_CHECKPOINT_RESTORE do not tell; there, libc's description
+ * of its thread structure for debuggers does (glibc's nptl_db: size in bits, count, offset).
+ */
+static int find_tid(int **ret, struct err *e)
+{
+	const uint32_t *field;
+	int *tid;
+
+	if (prctl(PR_GET_TID_ADDRESS, ret, 0, 0, 0) == 0)
+		return 0;
+	err_errno(e, "prctl: address of the thread id");
+	field = dlsym(RTLD_DEFAULT, "_thread_db_pthread_tid");
+	if (!field || field[0] != 8 * sizeof(*tid))
+		return -e->code;
+	tid = (int *)((char *)pthread_self() + field[2]);
+	if (*tid != gettid())
+		return -e->code;
+	*ret = tid;
+	return 0;
+}
+
 /* The namespaces are opened first and take the numbers 4 and 5, so nothing later gets those. */
 int zygote_setup(struct zygote *z, struct err *e)
 {
@@ -60,8 +84,8 @@ int zygote_setup(struct zygote *z, struct err *e)
 	if (open_ns("/proc/self/ns/net", &z->net_ns, e) < 0 ||
 	    open_ns("/proc/self/ns/pid", &z->pid_ns, e) < 0)
 		return -e->code;
-	if (prctl(PR_GET_TID_ADDRESS, &z->tid, 0, 0, 0) < 0)
-		return err_errno(e, "prctl: address of the thread id");
+	if (find_tid(&z->tid, e) < 0)
+		return -e->code;
 	if (syscall(SYS_get_robust_list, 0, &z->robust_list, &z->robust_list_size) < 0)
 		return err_errno(e, "get_robust_list");
 	if (receive_setup(&memfd, e) < 0)
