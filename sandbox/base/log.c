@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clk.h"
+#include "base/str.h"
 
 #define LINE_MAX_BYTES 1024
 
@@ -22,11 +24,24 @@ static struct {
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error", [LOG_WARN] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
 
+/* It names the file that stdout and stderr were when we were started; stderr may be another by now. */
+static bool is_journal(void)
+{
+	const char *journal = getenv("JOURNAL_STREAM");
+	char ours[48];
+	struct stat st;
+
+	if (!journal || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	(void)snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return str_is(ours, journal);
+}
+
 void log_open(const char *who, enum log_level max)
 {
 	out.who = who;
 	out.max = max;
-	out.is_journal = getenv("JOURNAL_STREAM") != NULL;
+	out.is_journal = is_journal();
 }
 
 /* One line; " (n like it were left out)" at its end if there were any. */
