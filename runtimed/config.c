@@ -49,6 +49,7 @@ static const struct key {
 	KEY("zygote_forks_max", COUNT, zygote_forks_max, 1, 1000000000, "10000", "a zygote is re-executed after so many forks"),
 	KEY("zygote_age", TIME, zygote_age_us, CLK_US_PER_SEC, 365 * 24 * 60 * MIN_US, "1h", "... or after this"),
 	KEY("start_way", COUNT, start_way, 0, 2, "0", "best way to start: 0 pre-forked, 1 forked, 2 exec"),
+	KEY("drain_timeout", TIME, drain_timeout_us, 0, 15 * MIN_US, "30s", "SIGTERM: calls still at work after this are cut off"),
 	KEY("init_timeout", TIME, init_timeout_us, 100 * CLK_US_PER_MS, 15 * MIN_US, "10s", "time to import a function"),
 	KEY("pids_max", COUNT, pids_max, 2, 4096, "1024", "processes and threads of an instance"),
 	KEY("log_bytes_max", BYTES, log_bytes_max, 0, UINT64_C(1) << 30, "1M", "log of one invocation; the rest is counted and dropped"),
@@ -134,25 +135,33 @@ void config_init(struct config *c)
 		(void)set_key(c, &keys[i], keys[i].text, &e); /* test_config checks all of them */
 }
 
+/* tree/below instead of the default, if it is there. */
+static void use_dir(char *dir, const char *tree, const char *below)
+{
+	char path[CONFIG_PATH_MAX + 1];
+
+	if (snprintf(path, sizeof(path), "%s/%s", tree, below) < (int)sizeof(path) &&
+	    access(path, F_OK) == 0)
+		(void)str_copy(dir, sizeof(path), path);
+}
+
 void config_use_tree(struct config *c)
 {
-	char tree[CONFIG_PATH_MAX + 1], path[CONFIG_PATH_MAX + 1];
+	char tree[CONFIG_PATH_MAX + 1];
 	ssize_t n = readlink("/proc/self/exe", tree, sizeof(tree) - 1);
 	char *end;
 
 	if (n < 0)
 		return;
 	tree[n] = '\0';
-	end = strstr(tree, "/build/bin/");
-	if (!end)
-		return;
-	*end = '\0';
-	if (snprintf(path, sizeof(path), "%s/policy/profiles", tree) < (int)sizeof(path) &&
-	    access(path, F_OK) == 0)
-		(void)str_copy(c->policy_dir, sizeof(c->policy_dir), path);
-	if (snprintf(path, sizeof(path), "%s/build/images", tree) < (int)sizeof(path) &&
-	    access(path, F_OK) == 0)
-		(void)str_copy(c->images_dir, sizeof(c->images_dir), path);
+	if ((end = strstr(tree, "/build/bin/"))) {
+		*end = '\0';
+		use_dir(c->policy_dir, tree, "policy/profiles");
+		use_dir(c->images_dir, tree, "build/images");
+	} else if ((end = strstr(tree, "/bin/"))) {
+		*end = '\0';
+		use_dir(c->policy_dir, tree, "share/runtimed/policy");
+	}
 }
 
 struct reading {

@@ -40,6 +40,7 @@ struct config {
 	uint64_t zygote_age_us;     /* ... or this long */
 	uint64_t start_way;         /* enum launch_way: best way allowed (0 = pre-forked) */
 	/* invocations */
+	uint64_t drain_timeout_us; /* after SIGTERM; then calls at work are cut off */
 	uint64_t init_timeout_us;
 	uint64_t pids_max;
 	uint64_t log_bytes_max; /* per invocation; beyond it bytes are counted and dropped */
@@ -54,7 +55,10 @@ struct config {
 /* Defaults of every key. */
 void config_init(struct config *c);
 
-/* Run from a build tree, the defaults of policy_dir and images_dir are that tree's, if it has them. */
+/*
+ * Run from a build tree, the defaults of policy_dir and images_dir are that tree's, if it has them; installed as
+ * PREFIX/bin/runtimed, that of policy_dir is below PREFIX.
+ */
 void config_use_tree(struct config *c);
 
 /* Read an INI file over *c. "FILE:12: unknown key 'x'" on anything not understood. */

@@ -7,12 +7,14 @@
 #include "runtimed/core.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clk.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -26,8 +28,6 @@
 #include "runtimed/role.h"
 #include "runtimed/store.h"
 #include "sandbox/drop.h"
-
-#define DRAIN_MAX_MS 30000
 
 struct main {
 	struct core core;
@@ -184,7 +184,9 @@ static void on_drain_late(uv_timer_t *timer)
 {
 	struct main *m = timer->data;
 
-	log_line(LOG_WARN, "requests were still running after %d s: cut off", DRAIN_MAX_MS / 1000);
+	log_line(LOG_WARN, "requests were still running after %" PRIu64 " ms: cut off",
+		 m->core.cfg.drain_timeout_us / CLK_US_PER_MS);
+	front_cut(m->core.front);
 	uv_stop(&m->core.loop);
 }
 
@@ -196,7 +198,8 @@ static void on_term(uv_signal_t *h, int number)
 	if (m->core.is_draining)
 		return;
 	m->core.is_draining = true;
-	(void)uv_timer_start(&m->drain_timer, on_drain_late, DRAIN_MAX_MS, 0);
+	(void)uv_timer_start(&m->drain_timer, on_drain_late,
+			     m->core.cfg.drain_timeout_us / CLK_US_PER_MS, 0);
 	front_stop(m->core.front, on_front_stopped, m);
 }
 
@@ -231,8 +234,8 @@ static int close_all(struct main *m)
 	int r;
 
 	/* What is cut off is answered and recorded, so the pool goes before the front and the store. */
-	link_close(core->link);
 	pool_close(core->pool);
+	link_close(core->link);
 	(void)uv_run(&core->loop, UV_RUN_NOWAIT);
 	r = store_drain(core->store, &e);
 	if (r < 0)

@@ -353,6 +353,13 @@ void front_stop(struct front *f, void (*done)(void *arg), void *arg)
 		uv_timer_start(&f->timer, on_stopped, 0, 0);
 }
 
+void front_cut(struct front *f)
+{
+	f->done = NULL;
+	close_phase(f, CONN_HEAD);
+	close_phase(f, CONN_BODY);
+}
+
 void front_close(struct front *f)
 {
 	if (!f)

@@ -12,11 +12,14 @@ import sys
 import threading
 import time
 
-from lib import call, deploy, invoke, is_alive, read, run, wait_for
+from lib import Daemon, call, deploy, invoke, is_alive, read, run, wait_for
 from daemon import stat
 
 KILLS = int(os.environ.get("KILLS", 200 if os.environ.get("FULL") else 20))
 SEED = int(os.environ.get("SEED", 1))
+
+# The last connection may go before the core has ended, or not: each is tried some times.
+CUTS = 3
 
 # Handlers end within this; so what does not answer after it hangs.
 RECOVERY_SECONDS = 30
@@ -165,6 +168,19 @@ def sigterm_lets_running_requests_finish(d):
     d.start()
 
 
+def a_call_that_outlasts_the_drain_is_answered_and_cut_off(_):
+    for _ in range(CUTS):
+        d, answers = Daemon("drain_timeout = 300ms"), []
+        deploy(d, "long", "import time\ndef handler(e, c): time.sleep(60)", "--timeout", "90")
+        caller = threading.Thread(target=lambda: answers.append(invoke(d, "long")))
+        caller.start()
+        wait_for(lambda: is_busy(d), "the call runs")
+        d.stop()  # its status and what is left are judged there
+        caller.join()
+        assert answers[0].outcome == "exit", answers[0].outcome
+        assert answers[0].reply["errorMessage"].endswith("the daemon stopped"), answers[0].body
+
+
 def is_busy(d):
     text = d.request("GET", "/metrics")[2].decode()
     return any("busy" in line and line.rstrip().endswith(" 1") for line in text.splitlines())
@@ -172,4 +188,5 @@ def is_busy(d):
 
 if __name__ == "__main__":
     sys.exit(run([a_function_survives_the_daemon, sigterm_lets_running_requests_finish,
+                  a_call_that_outlasts_the_drain_is_answered_and_cut_off,
                   an_orphan_with_the_pid_of_an_earlier_daemon_is_reaped, random_kills_leave_nothing]))
