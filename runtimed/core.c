@@ -269,6 +269,7 @@ int core_main(void)
 		return EXIT_FAILURE;
 	}
 	watch_signals(m);
+	link_ready(m->core.link);
 	(void)uv_run(&m->core.loop, UV_RUN_DEFAULT);
 	r = close_all(m);
 	free(m);

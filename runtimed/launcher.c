@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -22,6 +24,7 @@
 #include "runtimed/codestore.h"
 #include "runtimed/listen.h"
 #include "runtimed/module.h"
+#include "runtimed/notify.h"
 #include "runtimed/proc.h"
 #include "runtimed/role.h"
 #include "runtimed/rootkey.h"
@@ -82,6 +85,14 @@ static void on_forget(struct launcher *l, const union launch_message *m, int *fd
 	packages_forget(l, &m->forget);
 }
 
+static void on_ready(struct launcher *l, const union launch_message *m, int *fd)
+{
+	(void)m;
+	(void)fd;
+	log_line(LOG_INFO, "serving on %s/runtimed.sock", l->cfg->run_dir);
+	notify("READY=1");
+}
+
 /* All that the core may say. Anything else ends the daemon. */
 static const struct {
 	size_t size;
@@ -92,6 +103,7 @@ static const struct {
 	[LAUNCH_STOP] = {sizeof(struct launch_stop),   0, on_stop  },
 	[LAUNCH_UNPACK] = {sizeof(struct launch_unpack), 1, on_unpack},
 	[LAUNCH_FORGET] = {sizeof(struct launch_forget), 0, on_forget},
+	[LAUNCH_READY] = {sizeof(struct launch_ready),  0, on_ready },
 };
 
 static bool is_valid(const struct launcher *l, const union launch_message *m, size_t len,
@@ -146,6 +158,16 @@ static void on_core_exit(void *arg)
 	l->is_stopping = l->is_done = true;
 }
 
+/* The drain and the end of all instances fit into what we ask for, whatever the unit file says. */
+static void tell_stopping(const struct launcher *l)
+{
+	char text[80];
+
+	(void)snprintf(text, sizeof(text), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+		       l->cfg->drain_timeout_us + 2 * END_MAX_US);
+	notify(text);
+}
+
 static void on_signal(void *arg)
 {
 	struct launcher *l = arg;
@@ -153,6 +175,8 @@ static void on_signal(void *arg)
 
 	if (read(l->signals, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (!l->is_stopping)
+		tell_stopping(l);
 	l->is_stopping = true;
 	if (l->core.pid > 0)
 		(void)kill(l->core.pid, SIGTERM); /* it drains, then exits */

@@ -10,6 +10,7 @@
  *	packages.c   unpack workers
  *	proc.c       watching, reaping and ending a child
  *	role.c       starting a process of our own program
+ *	notify.c     telling systemd how far we are
  */
 #ifndef RUNTIMED_LAUNCHER_H
 #define RUNTIMED_LAUNCHER_H

@@ -104,6 +104,13 @@ static void post(struct link *l, const void *m, size_t size, int fd)
 	}
 }
 
+void link_ready(struct link *l)
+{
+	struct launch_ready m = {.type = LAUNCH_READY};
+
+	post(l, &m, sizeof(m), -1);
+}
+
 void link_start(struct link *l, const struct launch_start *m)
 {
 	post(l, m, sizeof(*m), -1);

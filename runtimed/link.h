@@ -19,6 +19,7 @@ struct link;
 int link_open(struct core *core, int sock, struct link **ret, struct err *e);
 void link_close(struct link *l); /* then run the loop once more */
 
+void link_ready(struct link *l);
 void link_start(struct link *l, const struct launch_start *m);
 void link_stop(struct link *l, uint64_t id);
 int link_unpack(struct core *core, uint64_t job, const uint8_t sha256[LAUNCH_SHA256_LEN],

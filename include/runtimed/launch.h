@@ -5,6 +5,7 @@
  * of checked letters); code is named by its SHA-256, images by their index in HELLO.
  *
  *	launcher → core  HELLO     once, first
+ *	core → launcher  READY     once: it serves
  *	core → launcher  START     make instance `id` (ids are the core's choice, never reused)
  *	launcher → core  STARTED   with enum launch_started_fd descriptors, as soon as the core can write
  *	launcher → core  FAILED    instead of STARTED; the instance is gone, no GONE follows
@@ -39,6 +40,7 @@ enum launch_type {
 	LAUNCH_UNPACKED,
 	LAUNCH_FORGET,
 	LAUNCH_BASE,
+	LAUNCH_READY,
 };
 
 struct launch_image {
@@ -150,6 +152,12 @@ struct launch_base {
 	uint64_t bytes;
 };
 
+/* Everything is open, requests are answered. */
+struct launch_ready {
+	uint32_t type;
+	uint32_t reserved;
+};
+
 /* The largest datagram; receive buffers have this size. */
 union launch_message {
 	uint32_t type;
@@ -163,6 +171,7 @@ union launch_message {
 	struct launch_unpacked unpacked;
 	struct launch_forget forget;
 	struct launch_base base;
+	struct launch_ready ready;
 };
 
 #endif
