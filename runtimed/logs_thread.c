@@ -84,7 +84,7 @@ static void do_line(struct logs *l, struct item *item)
 
 static void do_delete(struct logs *l, struct item *item)
 {
-	struct err e;
+	struct err e = ERR_INIT;
 
 	logfile_free(find_file(l, item->function));
 	(void)logfile_remove(l->dirfd, item->function, &e); /* what stays is still bounded */

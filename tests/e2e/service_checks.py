@@ -23,7 +23,7 @@ DRAIN_SECONDS = 3
 
 GREET = "def handler(event, context): return 'hello'"
 SLOW = f"import time\ndef handler(event, context):\n time.sleep({DRAIN_SECONDS})\n return 'finished'"
-GREEDY = "def handler(event, context): return len(b'x' * (300 << 20))"
+GREEDY = "def handler(event, context): return len(b'x' * (200 << 20))"
 
 service = types.SimpleNamespace(socket="/run/runtimed/runtimed.sock")
 service.request = lambda *arguments, **options: request(service.socket, *arguments, **options)
@@ -107,7 +107,7 @@ def when_the_unit_has_started_requests_are_answered():
 
 
 def a_function_is_deployed_and_called():
-    deploy(service, "greet", GREET)
+    deploy(service, "greet", GREET, "--timeout", "30")
     answer = invoke(service, "greet")
     assert (answer.outcome, answer.reply) == ("ok", "hello"), answer.body
 
@@ -129,7 +129,7 @@ def every_group_is_below_the_delegated_one():
 
 def an_instance_that_runs_out_of_memory_does_not_harm_the_service():
     before = main_pid()
-    deploy(service, "greedy", GREEDY, "--memory", "128")
+    deploy(service, "greedy", GREEDY, "--memory", "128", "--timeout", "60")
     answer = invoke(service, "greedy")
     assert answer.outcome == "oom", (answer.outcome, answer.body)
     assert invoke(service, "greet").reply == "hello"

@@ -9,4 +9,5 @@ import os
 
 def handler(event, context, *more, option=None, **others):
     names = [f"{n}" for n in (event or {}) if isinstance(n, str)]
-    return {"event": event, "names": names, "id": context.aws_request_id, "left": context.get_remaining_time_in_millis()}
+    left = context.get_remaining_time_in_millis()
+    return {"event": event, "names": names, "id": context.aws_request_id, "left": left}
