@@ -7,6 +7,7 @@ what it wrote.
 """
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -87,7 +88,12 @@ def unpack_image(out):
 def boot(out):
     write(out + "/script", SCRIPT.format(root=ROOT, systemd=SYSTEMD))
     write(out + "/check.service", CHECK)
-    subprocess.run([ROOT + "/tools/uml-boot", out + "/script", out, str(LIMIT_S)], check=False, stdout=sys.stderr)
+    machine = subprocess.Popen([ROOT + "/tools/uml-boot", out + "/script", out, str(LIMIT_S)], stdout=sys.stderr)
+    try:
+        machine.wait()
+    finally:  # we were told to end
+        machine.terminate()
+        machine.wait()
 
 
 def report(out):
@@ -108,6 +114,7 @@ def main():
     if reason:
         print(f"ok 1 - the unit # SKIP {reason}\n1..1")
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     out = tempfile.mkdtemp(prefix="runtimed-systemd-")
     os.chmod(out, 0o755)
     try:
