@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@
 #include "sandbox/cgroup_resources.h"
 
 #define NOW_TEXT_MAX 128
+#define V1_LIMIT     ".limit_in_bytes"
+#define V1_USE       ".usage_in_bytes"
 
 /* ---- what must be known of the group ---- */
 
@@ -55,6 +58,15 @@ static int look(const struct cg *cg, const struct cg_resources *r, char quota[NO
 	return code;
 }
 
+static int below_use(const char *member, int64_t limit, int64_t use, const char *more,
+		     struct err *e)
+{
+	return err_set(e, EBUSY,
+		       "linux.resources.%s: %" PRId64 " bytes are asked for, but %" PRId64
+		       " are in use%s",
+		       member, limit, use, more);
+}
+
 /* v1 refuses by itself what it cannot reclaim; v2 would kill. */
 static int check_use(const struct cg *cg, const struct cg_resources *r, struct err *e)
 {
@@ -66,12 +78,7 @@ static int check_use(const struct cg *cg, const struct cg_resources *r, struct e
 		return 0;
 	code = read_limit(cg, cg_is_v2(cg, CG_MEMORY) ? "memory.current" : "memory.usage_in_bytes",
 			  &use, e);
-	if (code == 0 && use > limit)
-		code = err_set(e, EBUSY,
-			       "linux.resources.memory.limit: rejecting memory limit %" PRId64
-			       ": below what is used now, %" PRId64,
-			       limit, use);
-	return code;
+	return code == 0 && use > limit ? below_use("memory.limit", limit, use, "", e) : code;
 }
 
 /* ---- writing ---- */
@@ -83,6 +90,27 @@ static int unified_error(const struct cg_write *w, struct err *e)
 		       "linux.resources.%s: unified resource \"%s\" can't be set: controller "
 		       "\"%.*s\" not available: invalid configuration for this host",
 		       w->member, w->file, (int)strcspn(w->file, "."), w->file);
+}
+
+/* v1 refuses (EBUSY) a limit below what is used and cannot be reclaimed. Beside it is a file that tells the use. */
+static int write_error(const struct cg *cg, const struct cg_write *w, const char *file,
+		       const char *text, struct err *e)
+{
+	int code = err_errno(e, "linux.resources.%s: write '%.64s' to '%s'", w->member, text, file);
+	bool is_limit = w->at == CG_MEMORY && str_has_suffix(file, V1_LIMIT);
+	char beside[CG_FILE_MAX + sizeof(V1_USE)];
+	struct err lost = ERR_INIT;
+	uint64_t limit = 0;
+	int64_t use = 0;
+
+	if (code != -EBUSY || !is_limit)
+		return code;
+	(void)snprintf(beside, sizeof(beside), "%.*s" V1_USE,
+		       (int)(strlen(file) - strlen(V1_LIMIT)), file);
+	if (read_limit(cg, beside, &use, &lost) == 0 &&
+	    str_to_u64(text, 0, INT64_MAX, file, &limit, &lost) == 0)
+		(void)below_use(w->member, (int64_t)limit, use, " and cannot be reclaimed", e);
+	return code;
 }
 
 static int write_one(const struct cg *cg, const struct cg_write *w, struct err *e)
@@ -103,10 +131,7 @@ static int write_one(const struct cg *cg, const struct cg_write *w, struct err *
 	if (fd < 0)
 		return err_errno(e, "linux.resources.%s: open '%s'", w->member, file);
 	n = strlen(text);
-	if (write(fd, text, n) != (ssize_t)n)
-		return err_errno(e, "linux.resources.%s: write '%.64s' to '%s'", w->member, text,
-				 file);
-	return 0;
+	return write(fd, text, n) == (ssize_t)n ? 0 : write_error(cg, w, file, text, e);
 }
 
 /* One round over what is left, moved to the front; *e is of the first that failed. */
