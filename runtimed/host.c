@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -33,12 +35,39 @@ static uint32_t hash32(const char *s)
 	return h;
 }
 
+/* The core and the instances are other users: all that is above a directory must let them through. */
+static int check_reach(const char *key, const char *dir, struct err *e)
+{
+	char path[PATH_MAX], *last;
+	struct stat st;
+
+	if (!realpath(dir, path))
+		return err_errno(e, "%s: '%s'", key, dir);
+	for (;;) {
+		if (stat(path, &st) < 0)
+			return err_errno(e, "%s: '%s'", key, path);
+		if (!(st.st_mode & S_IXOTH))
+			return err_set(e, EACCES,
+				       "%s: '%s' has mode %04o: the daemon's unprivileged half and "
+				       "the functions cannot pass it; chmod o+x, or another place",
+				       key, path, st.st_mode & 07777);
+		if (str_is(path, "/"))
+			return 0;
+		last = strrchr(path, '/');
+		last[last == path ? 1 : 0] = '\0';
+	}
+}
+
 static int open_dirs(struct host *h, struct err *e)
 {
 	int r = file_make_dirs(AT_FDCWD, h->cfg->state_dir, 0755, e);
 
 	if (r == 0)
 		r = file_make_dirs(AT_FDCWD, h->cfg->run_dir, 0755, e);
+	if (r == 0)
+		r = check_reach("state_dir", h->cfg->state_dir, e);
+	if (r == 0)
+		r = check_reach("run_dir", h->cfg->run_dir, e);
 	if (r == 0)
 		r = file_open_dir(AT_FDCWD, h->cfg->state_dir, &h->state, e);
 	if (r == 0)

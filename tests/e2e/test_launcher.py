@@ -87,6 +87,14 @@ def ids_of_the_core_and_the_unpacker_are_no_instances_ids(_):
         assert "core_uid" in text, text
 
 
+def directories_that_only_root_can_reach_are_refused_in_one_line(_):
+    with tempfile.TemporaryDirectory(dir="/tmp") as closed:  # mode 0700
+        for key in ("state_dir", "run_dir"):
+            text = refusal(f"{key}={closed}/{key}")
+            assert text.count("\n") == 1, text
+            assert f"{key}: '{closed}' has mode 0700" in text, text
+
+
 # --- what a tenant is handed ---
 
 def standard_input_is_the_null_device(_):
@@ -309,6 +317,7 @@ if __name__ == "__main__":
         a_second_daemon_on_the_same_directory_is_refused,
         ids_that_would_reach_the_hosts_root_are_refused,
         ids_of_the_core_and_the_unpacker_are_no_instances_ids,
+        directories_that_only_root_can_reach_are_refused_in_one_line,
         standard_input_is_the_null_device,
         standard_output_opens_by_its_name,
         sigterm_right_after_the_start_is_a_clean_end,
