@@ -153,6 +153,9 @@ void cli_print_help(const struct command *c, FILE *out);
 
 /* ---- report.c ---- */
 
+/* --log can be written to, or it is an error before anything is done. An empty name is none, as engines give it. */
+int cli_check_log(struct cli *c, struct err *e);
+
 /* The error as one line to --log, as --log-format says, and in plain words (without --log: or as JSON) to stderr. */
 void cli_report(const struct cli *c, const struct err *e);
 

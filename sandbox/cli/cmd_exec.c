@@ -76,9 +76,13 @@ static int check_status(const struct cli *c, const struct target *t, struct err 
 		       (t->status == STATE_PAUSED && c->ignore_paused);
 
 	if (t->status == STATE_PAUSED && !is_fine)
-		return err_set(e, EBUSY, "cannot exec in a paused container (use --ignore-paused)");
+		return err_set(
+			e, EBUSY,
+			"container '%s': cannot exec in a paused container (use --ignore-paused)",
+			c->id);
 	if (!is_fine || t->init.pid < 0)
-		return err_set(e, ESRCH, "cannot exec in a container that is %s",
+		return err_set(e, ESRCH, "container '%s': cannot exec in a container that is %s",
+			       c->id,
 			       state_status_name(t->init.pid < 0 ? STATE_STOPPED : t->status));
 	return 0;
 }
@@ -141,7 +145,7 @@ static int start(struct cli *c, struct exec *x, struct err *e)
 		r = sbx_exec(x->plan, &x->place, &x->target.init, &x->proc, e);
 	fd_close(&x->place.console);
 	if (r < 0)
-		return err_wrap(e, "exec failed");
+		return err_wrap(e, "container '%s': exec failed", c->id);
 	cli_debug(c, CLI_DEBUG_CHILD ": pid %d", (int)x->proc.pid);
 	cli_debug(c, CLI_DEBUG_EXECUTED);
 	if (x->terminal >= 0)

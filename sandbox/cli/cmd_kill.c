@@ -23,16 +23,21 @@ const struct opt kill_opts[] = {
 	OPT_ROW_END,
 };
 
+static int not_running(const struct state *s, struct err *e)
+{
+	return err_set(e, ESRCH, "container '%s' is stopped: container not running", s->id);
+}
+
 static int signal_one(const struct state *s, int number, struct err *e)
 {
 	_cleanup_fd_ int pidfd = -1;
 	int r = state_pidfd(s, &pidfd, e);
 
 	if (r == STATE_E_GONE)
-		return err_set(e, ESRCH, "container not running");
+		return not_running(s, e);
 	if (r == 0 && pidfd_send_signal(pidfd, number, NULL, 0) < 0)
-		r = errno == ESRCH ? err_set(e, ESRCH, "container not running")
-				   : err_errno(e, "signal %d", number);
+		r = errno == ESRCH ? not_running(s, e)
+				   : err_errno(e, "container '%s': signal %d", s->id, number);
 	return r;
 }
 

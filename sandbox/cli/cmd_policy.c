@@ -44,10 +44,15 @@ static int read_profile(struct file *f, const char *name, const json_t *json, st
 	struct node top = node_root(json, name), part = node_get(&top, "linux"),
 		    section = node_get(&part, "seccomp");
 	struct seccomp_docker docker;
+	bool is_config = node_get(&top, "ociVersion").json != NULL;
 	int r = node_object(&top, e);
 
 	if (r == 0 && section.json)
 		return seccomp_json_profile(&section, NULL, &f->skipped, &f->profile, e);
+	if (r == 0 && is_config)
+		return err_set(e, ENOENT,
+			       "%s: linux.seccomp: is missing: all system calls are allowed by it",
+			       name);
 	if (r == 0)
 		r = seccomp_docker_here(&docker, e);
 	return r < 0 ? r : seccomp_json_profile(&top, &docker, &f->skipped, &f->profile, e);

@@ -130,6 +130,8 @@ int main(int argc, char **argv)
 		r = choose_root(&c, root, &e);
 	if (r < 0)
 		return fail(&c, &e, CLI_USAGE);
+	if (cli_check_log(&c, &e) < 0)
+		return fail(&c, &e, CLI_FAILED);
 	command = cli_find(argv[0]);
 	if (!command) {
 		cli_no_topic(argv[0], &e);

@@ -50,6 +50,12 @@ static void write_line(int fd, enum shape shape, const char *level, const char *
 	(void)file_write_all(fd, line.data, line.len, &lost);
 }
 
+/* Opened for each line: a descriptor held meanwhile could be taken for one of the container's (--preserve-fds). */
+static int open_log(const struct cli *c)
+{
+	return open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+}
+
 /*
  * With a log, stderr is for people, who are told of errors and warnings in plain words: engines show it to them as
  * it is, and read the log themselves.
@@ -66,9 +72,19 @@ static void tell(const struct cli *c, const char *level, const char *text)
 		write_line(STDERR_FILENO, SHAPE_PLAIN, level, text);
 	if (!c->log)
 		return;
-	log = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	log = open_log(c);
 	if (log >= 0)
 		write_line(log, shape, level, text);
+}
+
+int cli_check_log(struct cli *c, struct err *e)
+{
+	_cleanup_fd_ int fd = -1;
+
+	if (c->log && !*c->log)
+		c->log = NULL;
+	fd = c->log ? open_log(c) : -1;
+	return c->log && fd < 0 ? err_errno(e, "--log '%s'", c->log) : 0;
 }
 
 void cli_report(const struct cli *c, const struct err *e)

@@ -153,6 +153,15 @@ def log_in_text_has_time_and_level():
     assert err.startswith("sandbox help: ") and err[:-1] in text, (err, text)
 
 
+def a_log_that_cannot_be_written_is_told_before_anything_is_done():
+    with tempfile.TemporaryDirectory() as at:
+        p = sandbox("--log", at + "/nope/log", "spec", "--bundle", at, status=1)
+        assert p.stderr == f"sandbox: --log '{at}/nope/log': ENOENT (No such file or directory)\n", p.stderr
+        assert os.listdir(at) == []
+        sandbox("--log", at + "/log", "features")
+        sandbox("--log", "", "features")
+
+
 def state_of_an_ordinary_user_is_his_own():
     with tempfile.TemporaryDirectory() as at:
         os.mkdir(os.path.join(at, "sandbox"))
@@ -324,6 +333,7 @@ TESTS = [
     words_that_are_wrong_are_named,
     errors_are_lines_of_json_as_engines_read_them,
     log_in_text_has_time_and_level,
+    a_log_that_cannot_be_written_is_told_before_anything_is_done,
     state_of_an_ordinary_user_is_his_own,
     features_are_the_specification_s_document,
     features_are_what_the_parser_takes,

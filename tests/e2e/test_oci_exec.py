@@ -22,7 +22,7 @@ import sys
 import termios
 import time
 
-from lib import Skip, run_as_root, wait_for
+from lib import Skip, read, run_as_root, wait_for
 from test_sandbox_run import (DEFAULT, PYTHON, ROOTFS, SANDBOX, STATE, WORK, config_of, equal, find_group,
                               prepare, process)
 
@@ -246,7 +246,7 @@ def status_of_the_container_decides():
                 wait_for(lambda: f.seek(0) or f"frozen {value}" in f.read(), "the freezing")
         frozen(1)
         try:
-            exec_refused(name, "true", says="cannot exec in a paused container")
+            exec_refused(name, "true", says=f"container '{name}': cannot exec in a paused container")
             p = subprocess.Popen([SANDBOX, "--root", STATE, "exec", "--ignore-paused", name, *python("print(3)")],
                                  stdout=subprocess.PIPE, text=True)
         finally:
@@ -254,7 +254,7 @@ def status_of_the_container_decides():
         equal(p.communicate(timeout=15)[0], "3\n")
         sandbox("kill", name, "KILL")
         wait_for(lambda: json.loads(sandbox("state", name)[0])["status"] == "stopped", "its end")
-        exec_refused(name, "true", says="cannot exec in a container that is stopped")
+        exec_refused(name, "true", says=f"container '{name}': cannot exec in a container that is stopped")
         equal(json.loads(sandbox("ps", "-f", "json", name)[0]), [])
     exec_refused("nobody", "true", says="does not exist")
 
@@ -287,7 +287,7 @@ def errors_say_what_engines_look_for():
                             (["/nosuch"], "'/nosuch': ENOENT (no such file or directory)"),
                             (["/etc/passwd"], "'/etc/passwd': EACCES (permission denied)")):
             exec_refused(name, *words, says=says)
-        exec_refused("--cwd", "/nonexistent", name, "true", says="No such file or directory")
+        exec_refused("--cwd", "/nonexistent", name, "true", says=f"container '{name}': exec failed: ")
         _, err = sandbox("exec", "--cap", "CAP_NONE", name, *python(""))
         assert "unknown capability 'CAP_NONE': left out" in err, err
         exec_refused(name, says="COMMAND is missing")
@@ -586,8 +586,14 @@ def digest():
         return hashlib.sha256(f.read()).hexdigest(), os.stat(SANDBOX).st_mtime_ns
 
 
+def programs(name):
+    """The first words of the processes in it, as they were executed."""
+    pids = json.loads(sandbox("ps", "-f", "json", name)[0])
+    return [(read(f"/proc/{pid}/cmdline") or "").split("\0")[0] for pid in pids]
+
+
 def cve_2019_5736_our_program_is_not_written_to():
-    """exec of /proc/self/exe runs our own program inside; it waits for who reads its log."""
+    """exec of /proc/self/exe runs our own program inside; first of all it waits for who reads its log."""
     with open(SANDBOX, "rb") as f:
         if b"/ld-linux" in f.read(4096):
             raise Skip("sanitized, our program needs libraries that the container has not")
@@ -605,10 +611,10 @@ def cve_2019_5736_our_program_is_not_written_to():
         with standing(change) as name:
             exec_output(name, "import os; os.mkfifo('/run/fifo')")
             p = subprocess.Popen([SANDBOX, "--root", STATE, "exec", name, "/proc/self/exe", "--log", "/run/fifo",
-                                  "policy"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            assert p.stderr.readline().startswith("sandbox policy: ")  # now it opens its log
+                                  "policy"], stdin=subprocess.DEVNULL)
+            wait_for(lambda: "/proc/self/exe" in programs(name), "our program, inside")
             says = exec_output(name, REACH).split()
-            p.communicate(timeout=15)
+            p.wait(timeout=15)
             equal(says[0], "/proc/self/exe")
             assert says[1:] and set(says[1:]) <= {"EROFS", "ETXTBSY", "EPERM", "EACCES"}, says
             # Others may execute it still: ETXTBSY. With O_TRUNC the mount is asked before.

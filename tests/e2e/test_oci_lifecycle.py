@@ -199,7 +199,7 @@ def wrong_state_is_an_error_without_effect():
     c.do("kill", after=["0"])
     c.do("kill", after=["SIGKILL"])
     c.wait_for("stopped")
-    c.refused("container not running", "kill", after=["0"])
+    c.refused(f"sandbox kill: container '{c.id}' is stopped: container not running\n", "kill", after=["0"])
     c.do("kill", "--all", after=["0"])
     c.refused("cannot start a container that has stopped", "start")
     c.refused("container not running", "kill")

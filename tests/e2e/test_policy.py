@@ -39,5 +39,10 @@ with tempfile.NamedTemporaryFile("w", suffix=".policy") as f:
     f.write("default kill\nallow read\n\tnope\n")
     f.flush()
     case("a mistake has its line", ["check", f.name], 1, r"\A\Z", f"{f.name}:3: unknown system call 'nope'")
+with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+    f.write('{"ociVersion": "1.3.0", "linux": {}}')
+    f.flush()
+    case("a config without a filter", ["check", f.name], 1, r"\A\Z",
+         f"^sandbox policy: {f.name}: linux.seccomp: is missing: ")
 with open("/dev/full", "w") as full:
     case("a full disk is noticed", ["explain", PYTHON], 1, err="could not be written", stdout=full)
