@@ -120,12 +120,26 @@ static int step_bounding(const struct sbx_drop *d, struct err *e)
 	return 0;
 }
 
-static bool has_capability(int cap)
+/* The permitted set, which is all effective in a process of ours; empty if it cannot be told. */
+static uint64_t own_capabilities(void)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
-	return syscall(SYS_capget, &head, data) == 0 && data[0].effective >> cap & 1;
+	if (syscall(SYS_capget, &head, data) < 0)
+		return 0;
+	return (uint64_t)data[1].permitted << 32 | data[0].permitted;
+}
+
+int sbx_drop_ahead(const struct sbx_drop *d, uint64_t needed, struct err *e)
+{
+	uint64_t left = own_capabilities() & (needed | d->cap_permitted | d->cap_inheritable);
+
+	if (step_bounding(d, e) < 0)
+		return -e->code;
+	if (sys_capset(left, left, 0) < 0)
+		return err_errno(e, "capset 0x%llx", (unsigned long long)left);
+	return 0;
 }
 
 /*
@@ -135,7 +149,7 @@ static bool has_capability(int cap)
 bool sbx_may_set_groups(void)
 {
 	return syscall(SYS_setgroups, (size_t)NGROUPS_MAX + 1, NULL) == 0 || errno != EPERM ||
-	       !has_capability(CAP_SETGID);
+	       !(own_capabilities() >> CAP_SETGID & 1);
 }
 
 /* The raw calls: libc's wrappers would want to tell other threads, and there are none. */

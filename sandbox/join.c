@@ -2,10 +2,14 @@
  * The way into a standing sandbox (child.h): two processes, of which the first enters and the second is born
  * inside. Between the two nothing of the container can touch them: they are not dumpable, so neither their
  * memory nor /proc/PID/exe, which is our own program, can be opened by it (CVE-2016-9962, CVE-2019-5736).
+ *
+ * But for who has CAP_SYS_PTRACE in our user namespace, which asks for no permission of ours. So the second process
+ * is born without the capabilities that none of its steps needs.
  */
 #include "sandbox/child.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -106,6 +110,24 @@ static int bear(const struct sbx_plan *plan, const struct sbx_place *place, stru
 	return 0;
 }
 
+/*
+ * What the steps of child.c and drop.c may need once inside. Without no_new_privs a filter takes CAP_SYS_ADMIN;
+ * labels are written through a procfs that is mounted for it.
+ */
+static uint64_t needed_inside(const struct sbx_plan *p)
+{
+	static const int always[] = {CAP_SETUID,       CAP_SETGID,   CAP_SETPCAP,     CAP_CHOWN,
+				     CAP_DAC_OVERRIDE, CAP_SYS_NICE, CAP_SYS_RESOURCE};
+	bool mounts = p->apparmor || p->selinux;
+	uint64_t caps = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
+		caps |= UINT64_C(1) << always[i];
+	if (mounts || (p->drop.has_filter && !p->drop.no_new_privs))
+		caps |= UINT64_C(1) << CAP_SYS_ADMIN;
+	return caps;
+}
+
 /* Nothing of ours goes inside but what the process is to have, and what it needs to become one. */
 static int leave_behind(struct sbx_place *place, bool has_terminal, struct birth *birth,
 			struct err *e)
@@ -135,6 +157,8 @@ static _Noreturn void first_main(const struct sbx_plan *plan, const struct sbx_p
 		r = leave_behind(&there, plan->terminal.is_wanted, birth, &e);
 	if (r == 0)
 		r = enter(birth->join, birth->join_spaces, &e);
+	if (r == 0)
+		r = sbx_drop_ahead(&plan->drop, needed_inside(plan), &e);
 	if (r == 0)
 		(void)bear(plan, &there, birth, &born, &e); /* told below */
 	child_birth_tell(birth->theirs, &born, &e);

@@ -77,6 +77,12 @@ struct sbx_dropping {
 };
 int sbx_drop_with(const struct sbx_drop *d, const struct sbx_dropping *own, struct err *e);
 
+/*
+ * Ahead of the drop, by who still has steps to do that need capabilities (a mask): those, and what d keeps, are all
+ * that is left, for good: the bounding set is that of d already.
+ */
+int sbx_drop_ahead(const struct sbx_drop *d, uint64_t needed, struct err *e);
+
 /* False in a user namespace in which setgroups(2) is denied (user_namespaces(7)). */
 bool sbx_may_set_groups(void);
 

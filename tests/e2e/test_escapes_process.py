@@ -443,6 +443,49 @@ def cve_2016_9962_who_comes_in_cannot_be_reached_before_it_executes():
     assert "maps" in got, got
 
 
+LOOK = """
+import os, re
+seen = [0, 0]
+open('/out/ready', 'w').close()
+while not os.path.exists('/out/stop'):
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try: text = open(f'/proc/{pid}/status').read()
+        except OSError: continue
+        for i, which in enumerate(('Prm', 'Bnd')):
+            seen[i] |= int(re.search(f'Cap{which}:\\s+(\\w+)', text)[1], 16)
+open('/out/got.new', 'w').write(f'{seen[0]} {seen[1]}')
+os.rename('/out/got.new', '/out/got')
+"""
+
+
+def who_comes_in_brings_no_capability_that_it_does_not_need():
+    """Permitted and bounding sets of all that were ever seen: CAP_SYS_ADMIN comes only to set a filter without NNP."""
+    kill, setpcap, admin = 1 << 5, 1 << 8, 1 << 21
+    needed = sum(1 << n for n in (0, 1, 6, 7, 23, 24)) | setpcap
+    allow = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"]}
+    for no_new_privs, seccomp, more in ((True, allow, 0), (False, None, 0), (False, allow, admin)):
+        b = with_python("bare")
+        out = os.path.join(b.dir, "out")
+        os.mkdir(out)
+        b.bind("/out", out)
+        caps(b, "CAP_KILL")
+        b.config["process"]["noNewPrivileges"] = no_new_privs
+        if seccomp:
+            b.config["linux"]["seccomp"] = seccomp
+        with standing(b, python(LOOK)) as name:
+            wait_for(lambda: os.path.exists(os.path.join(out, "ready")), "the watcher")
+            for _ in range(20):
+                done("exec", name, "/usr/bin/true")
+            with open(os.path.join(out, "stop"), "w", encoding="ascii"):
+                pass
+            got = os.path.join(out, "got")
+            wait_for(lambda: os.path.exists(got), "the watcher's word")
+            with open(got, encoding="ascii") as f:
+                permitted, bounding = map(int, f.read().split())
+        assert permitted & setpcap, "nobody was seen on the way in"
+        equal((permitted & ~(needed | kill | more), bounding), (0, kill))
+
+
 def exec_has_the_filter_the_limits_and_the_capabilities_of_the_container():
     b = with_python("same")
     caps(b, "CAP_KILL")
@@ -600,6 +643,7 @@ TESTS = [
     cve_2026_119101_115520_119614_nothing_is_restored,
     moby_ghsa_6fw5_jq35_counters_of_the_machine_are_masked,
     texts_that_are_no_config_are_refused,
+    who_comes_in_brings_no_capability_that_it_does_not_need,
     exec_has_the_filter_the_limits_and_the_capabilities_of_the_container,
     exec_works_whatever_the_container_did_to_its_own_files,
     descriptors_of_whoever_calls_go_nowhere,
