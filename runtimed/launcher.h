@@ -2,7 +2,8 @@
  * The launcher: root, single-threaded, and as little code as possible. It makes and ends sandboxes at the
  * core's word (runtimed/launch.h) and never looks at a byte a tenant wrote.
  *
- *	launcher.c   start order, the loop, messages of the core
+ *	launcher.c   start order, signals, the loop, the end
+ *	launcher_core.c  the core as we see it: start, messages, end
  *	host.c       what is made once: directories, groups, mounts, policies
  *	zygotes.c    one zygote per image: start, spawn, rotate
  *	slots.c      one sandbox each; slot.h says how: slot_build.c, slot_take.c, slot_end.c
@@ -54,11 +55,16 @@ struct launcher {
 /* Run the daemon: returns its exit status when everything is undone. argv is for the roles. */
 int launcher_main(const struct config *cfg);
 
-/* Send to the core; a core that does not read is a dead core. */
-void launcher_send(struct launcher *l, const void *msg, size_t size, const int *fds, size_t n_fds);
-
 /* The core or a zygote broke the protocol, or something of ours failed for good: end the daemon. */
 void launcher_fail(struct launcher *l, const struct err *e);
+
+/* ---- launcher_core.c ---- */
+
+int launcher_start_core(struct launcher *l, struct err *e);
+void launcher_end_core(struct launcher *l); /* if it has not ended by itself */
+
+/* Send to the core; a core that does not read is a dead core. */
+void launcher_send(struct launcher *l, const void *msg, size_t size, const int *fds, size_t n_fds);
 
 /* ---- zygotes.c ---- */
 
