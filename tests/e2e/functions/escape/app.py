@@ -120,9 +120,10 @@ def network(event):
     for host in event["hosts"]:
         s = socket.socket(type=socket.SOCK_DGRAM)
         answers[host] = tell(s.connect, (host, 53))
-    server = socket.create_server(("127.0.0.1", 0))
-    socket.create_connection(server.getsockname()).sendall(b"x")
-    answers["loopback"] = server.accept()[0].recv(1).decode()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).sendall(b"x")
+        answers["loopback"] = server.accept()[0].recv(1).decode()
+    # Closed by now: its number may be the daemon's, which was given out in another namespace.
     answers["daemon"] = tell(socket.create_connection, ("127.0.0.1", event["port"]), 1)
     s = socket.socket(socket.AF_UNIX)
     answers["abstract"] = tell(s.connect, event["abstract"])
