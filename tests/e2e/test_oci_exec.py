@@ -203,9 +203,9 @@ def detached_it_is_left_alone_and_its_pid_written():
 def signals_are_passed_on():
     with standing() as name:
         p = subprocess.Popen([SANDBOX, "--root", STATE, "exec", name, *python(
-            "import os, signal, sys\nfor s in (1, 2, 10, 15, 36):\n"
-            " signal.signal(s, lambda n, _: os.write(1, b'%d\\n' % n)"
-            " if n != 15 else sys.exit(9))\nprint('ready', flush=True)\nwhile True: signal.pause()")],
+            "import signal\nsignals = {1, 2, 10, 15, 36}\nsignal.pthread_sigmask(signal.SIG_BLOCK, signals)\n"
+            "print('ready', flush=True)\nwhile (n := signal.sigwait(signals)) != 15: print(int(n), flush=True)\n"
+            "raise SystemExit(9)")],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         equal(p.stdout.readline(), "ready\n")
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, 36):
@@ -346,11 +346,17 @@ class Terminal:
         os.close(self.slave)
 
 
-TTY = ("import os, sys, signal, termios\n"
+TTY = ("import os, sys, signal, termios, threading\n"
        "print(os.ttyname(0), [os.isatty(n) for n in range(3)], os.getsid(0) == os.getpid(),"
        "os.tcgetpgrp(0) == os.getpgrp(), os.fstat(0).st_uid, tuple(os.get_terminal_size()), flush=True)\n")
-TALK = TTY + ("signal.signal(signal.SIGWINCH, lambda *_: os.write(1, b'size %d %d\\n' % os.get_terminal_size()))\n"
-              "signal.signal(signal.SIGINT, lambda *_: os.write(1, b'interrupted\\n'))\n"
+# Signals are waited for: a handler of Python's does not run while a read that began just after the signal waits.
+TALK = TTY + ("signals = {signal.SIGWINCH, signal.SIGINT}\n"
+              "def attend():\n"
+              " while True:\n"
+              "  interrupted = signal.sigwait(signals) == signal.SIGINT\n"
+              "  os.write(1, b'interrupted\\n' if interrupted else b'size %d %d\\n' % os.get_terminal_size())\n"
+              "signal.pthread_sigmask(signal.SIG_BLOCK, signals)\n"
+              "threading.Thread(target=attend, daemon=True).start()\n"
               "print('ready', flush=True)\n"
               "while (line := sys.stdin.readline().strip()) != 'end': print('<' + line + '>', flush=True)\n"
               "raise SystemExit(5)")

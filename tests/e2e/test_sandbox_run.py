@@ -309,8 +309,9 @@ def mounts_are_as_their_options_say():
 
 # --- the command ---
 
-UNTIL_TERM = ("import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(9))\n"
-              "print('ready', flush=True)\nwhile True: signal.pause()")
+# Blocked and waited for: pause() would sleep through a signal that comes just before it.
+UNTIL_TERM = ("import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
+              "print('ready', flush=True)\nsignal.sigwait({signal.SIGTERM})\nraise SystemExit(9)")
 
 
 def signals_are_passed_on():
