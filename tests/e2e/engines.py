@@ -301,7 +301,7 @@ def compare(tap, t, engines):
 def nothing_is_left(tap, world, started):
     """The engines' processes, mounts and groups are gone when their containers are."""
     try:
-        wait_for(lambda: not world.processes(), "processes end", 20)
+        wait_for(lambda: not world.processes(), "processes end")
         remove_groups(world.group)
         more = world.all_mounts() - started
         assert not more, f"mounts: {more}"

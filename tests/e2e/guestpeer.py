@@ -40,7 +40,7 @@ class Peer:
 
     def __init__(self, sock):
         self.sock = sock
-        sock.settimeout(20)
+        sock.settimeout(60)
         self.n = 0
 
     def _read(self, n):

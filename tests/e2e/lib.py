@@ -171,7 +171,7 @@ def invoke(d, name, event=None, timeout=120):
     return Answer(*d.request("POST", f"/2015-03-31/functions/{name}/invocations", body, timeout=timeout))
 
 
-def wait_for(condition, what, seconds=20):
+def wait_for(condition, what, seconds=60):
     """Poll until it is true; its value."""
     deadline = time.monotonic() + seconds
     while True:

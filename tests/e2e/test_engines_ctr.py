@@ -89,7 +89,7 @@ class Ctr(Engine):
     def close(self):
         self.clean()
         self.daemon.send_signal(signal.SIGTERM)
-        self.daemon.wait(timeout=30)
+        self.daemon.wait(timeout=60)
         shutil.rmtree(self.home)
 
 

@@ -221,7 +221,7 @@ def cve_2019_12439_2020_5291_no_name_that_can_be_guessed_is_followed():
         b = Bundle("trap")
         write(b, ["/bin/busybox", "true"])
         subprocess.run(["sh", "-c", f'{trap}; exec "$0" "$@"', SANDBOX, "--root", STATE, "run", "--pid-file", at,
-                        "--bundle", b.dir, b.name], check=True, timeout=30, stdin=subprocess.DEVNULL)
+                        "--bundle", b.dir, b.name], check=True, timeout=60, stdin=subprocess.DEVNULL)
         with open(canary, encoding="ascii") as f:
             equal(f.read(), "alive")
         st = os.lstat(at)
@@ -262,7 +262,7 @@ def cve_2022_47952_an_ordinary_user_learns_nothing_of_others_files():
     shutil.copy(SANDBOX, program)  # ours may lie where others cannot go
     for name in ("there", "not-there"):
         p = subprocess.run([program, "--root", os.path.join(secret, name), "state", "x"], capture_output=True,
-                           text=True, check=False, timeout=30, user=65534, group=65534, extra_groups=[], cwd="/")
+                           text=True, check=False, timeout=60, user=65534, group=65534, extra_groups=[], cwd="/")
         said.append(p.stderr.replace(name, "NAME"))
     equal(said[0], said[1])
     assert "EACCES" in said[0], said

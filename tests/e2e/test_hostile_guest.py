@@ -15,7 +15,7 @@ from daemon import links, tree
 from lib import call, deploy, invoke, read, wait_for
 
 CODE = os.path.join(lib.ROOT, "tests/e2e/functions/liar")
-SERVED_WITHIN_MS = 2000
+SERVED_UNTIL_TIMEOUT = 10  # calls, in the seconds that one takes
 TIMEOUT_S = 1
 UID_BASE, IDS, FUNCTION_UID = 1000000000, 65536, 1000
 
@@ -24,16 +24,14 @@ class Healthy:
     """Another tenant's calls, one after the other."""
 
     def __init__(self, d):
-        self.d, self.over, self.n, self.wrong, self.slowest_ms = d, threading.Event(), 0, [], 0
+        self.d, self.over, self.n, self.wrong = d, threading.Event(), 0, []
         self.thread = threading.Thread(target=self.work)
 
     def work(self):
         while not self.over.wait(0.002):
-            begin = time.monotonic()
             answer = invoke(self.d, "healthy", {"n": self.n})
             if answer.outcome != "ok" or answer.reply != {"n": self.n}:
                 self.wrong.append((answer.outcome, answer.body[:200]))
-            self.slowest_ms = max(self.slowest_ms, (time.monotonic() - begin) * 1000)
             self.n += 1
 
     def __enter__(self):
@@ -44,7 +42,6 @@ class Healthy:
         self.over.set()
         self.thread.join()
         assert self.n > 0 and not self.wrong, self.wrong[:3]
-        assert self.slowest_ms < SERVED_WITHIN_MS, f"a healthy call took {self.slowest_ms:.0f} ms"
 
 
 def users(d, function_range=None):
@@ -73,20 +70,21 @@ def fresh_liar(d, name):
 
 def next_instance(d, name, where):
     """When the one there has ended: before that, its late frames would end its next call."""
-    wait_for(lambda: not users(d, where), "the end of its processes", 5)
+    wait_for(lambda: not users(d, where), "the end of its processes")
     return instance_of(d, name)
 
 
 def tester(do, outcomes, is_gone, reply=None, what=""):
     def test(d):
         name = do.replace("_", "-")
-        with Healthy(d):
+        with Healthy(d) as healthy:
             where = fresh_liar(d, name)
             answer = invoke(d, name, {"do": do})
+            assert answer.outcome != "timeout" or healthy.n >= SERVED_UNTIL_TIMEOUT, healthy.n
             assert answer.outcome in outcomes, (answer.outcome, answer.body[:200])
             assert reply is None or answer.reply == reply, answer.body[:200]
             if is_gone:
-                wait_for(lambda: not users(d, where), "the end of its processes", 5)
+                wait_for(lambda: not users(d, where), "the end of its processes")
             else:
                 assert users(d, where)
             assert invoke(d, name, {"do": "nothing"}).reply == "mine"
@@ -118,7 +116,7 @@ def import_tester(what, lie, outcome):
         with Healthy(d):
             answer = invoke(d, name, {"do": "nothing"})
         assert answer.outcome == outcome and "X-Injected" not in answer.headers, (answer.outcome, answer.body[:200])
-        wait_for(lambda: set(users(d).values()) <= before, "the end of its processes", 5)
+        wait_for(lambda: set(users(d).values()) <= before, "the end of its processes")
     test.__name__ = f"a_module_that_{what}_while_it_is_imported_harms_itself_alone"
     return test
 
@@ -138,7 +136,7 @@ def daemons_that_outlive_the_reply_do_not_run(d):
         before = [cpu_ticks(p) for p in pids]
         time.sleep(0.2)
         return None not in before and before == [cpu_ticks(p) for p in pids]
-    wait_for(rest, "their rest", 5)
+    wait_for(rest, "their rest")
     assert invoke(d, "lazy", {"do": "nothing"}).reply == "mine"
     assert sorted(users(d, where)) == sorted(pids)
 
@@ -165,7 +163,7 @@ def descriptors_sent_to_the_daemon_do_not_stay_there(d):
     for _ in range(3):
         assert invoke(d, "attach", {"do": "descriptors_attached"}).reply == "attached"
         where = next_instance(d, "attach", where)
-    wait_for(lambda: held() < before + 200, "their end", 5)
+    wait_for(lambda: held() < before + 200, "their end")
 
 
 def a_guest_that_lies_often_does_not_fill_the_daemon_s_log(d):

@@ -2,6 +2,7 @@
 """The front under hostile, slow and many clients, on raw sockets."""
 import os
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -11,13 +12,13 @@ import time
 import lib
 from lib import Skip, invoke, wait_for
 
-CONFIG = ("connections_max = 300\nidle_timeout = 1500ms\nheader_timeout = 500ms\nbody_timeout = 500ms\n"
+CONFIG = ("connections_max = 300\nidle_timeout = 2s\nheader_timeout = 1s\nbody_timeout = 1s\n"
           "instances_per_function_max = 1\nqueue_max = 100")
 HELLO = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 SLEEPS = "import time\ndef handler(event, context):\n    time.sleep(event.get('s', 0))\n    return event\n"
 
 
-def connect(d, timeout=10):
+def connect(d, timeout=60):
     s = socket.socket(socket.AF_UNIX)
     s.settimeout(timeout)
     s.connect(d.socket)
@@ -115,26 +116,22 @@ def refused_request_leaves_the_connection_usable(d):
 def slow_clients_are_cut_off(d):
     for data, status in ((b"", None), (HELLO[:20], 408), (post("f", b"{", "Content-Length: 9"), 408)):
         with connect(d) as s:
-            begin = time.monotonic()
             s.sendall(data)
             got = receive(s)
-            took = time.monotonic() - begin
         assert (got.split()[1:2] == [b"408"]) == (status == 408), got
-        assert 0.4 < took < 5, took
 
 
 def drop_after_drop_is_too_slow(d):
     """A byte now and then keeps no request alive: 10 KiB within the window are wanted."""
     with connect(d) as s:
         s.sendall(post("f", b"", "Content-Length: 1000"))
-        begin = time.monotonic()
         try:
-            while time.monotonic() - begin < 5:
+            for _ in range(200):
                 s.sendall(b" ")
-                time.sleep(0.05)
+                time.sleep(0.05)  # its slowness is the point
         except OSError:
-            pass
-        assert time.monotonic() - begin < 4, "still listening"
+            return
+    raise AssertionError("still listening")
 
 
 def reader_that_does_not_read_is_cut_off(d):
@@ -142,7 +139,9 @@ def reader_that_does_not_read_is_cut_off(d):
     invoke(d, "big")
     with connect(d) as s:
         s.sendall(post("big", b"{}", "Content-Length: 2"))
-        time.sleep(2)
+        hung_up = select.poll()
+        hung_up.register(s, 0)
+        assert hung_up.poll(60 * 1000), "still waited for"
         data = receive(s)
         assert data.startswith(b"HTTP/1.1 200") and len(data) < 5000000, len(data)
     with connect(d) as s:  # a slow one is waited for
@@ -158,19 +157,22 @@ def waiting_invocation_ends_with_its_client(d):
     """One instance: what waits behind a sleeping call is dropped when its client goes, and never runs."""
     def metric(name):
         return int(re.search(rf"^runtimed_{name} (\d+)", d.request("GET", "/metrics")[2].decode(), re.M)[1])
+
+    def usage():
+        return lib.json.loads(d.request("GET", "/v1/functions/one/usage?since=0")[2])
     lib.deploy(d, "one", SLEEPS)
     invoke(d, "one")
     sleeper = threading.Thread(target=invoke, args=(d, "one", {"s": 2}))
     sleeper.start()
-    time.sleep(0.3)
+    wait_for(lambda: metric('instances{state="busy"}') == 1, "the call that sleeps")
     with connect(d) as s:
         s.sendall(post("one", b'{"s":9}', "Content-Length: 7"))
         wait_for(lambda: metric("queue_length") == 1, "an invocation waits")
     wait_for(lambda: metric("queue_length") == 0, "it is dropped")
-    begin = time.monotonic()
     sleeper.join()
     invoke(d, "one")
-    assert time.monotonic() - begin < 5, "the dropped one ran"
+    outcomes = usage()["outcomes"]
+    assert outcomes["ok"] == 3 and outcomes["throttled"] == 1, f"the dropped one ran: {outcomes}"
 
 
 def connections_have_a_limit(d):

@@ -22,7 +22,7 @@ SEED = int(os.environ.get("SEED", 1))
 CUTS = 3
 
 # Handlers end within this; so what does not answer after it hangs.
-RECOVERY_SECONDS = 30
+RECOVERY_SECONDS = 60
 
 SYS_CLONE3 = 435
 

@@ -99,7 +99,7 @@ class Container:
             with contextlib.suppress(AssertionError):
                 sandbox("resume", self.id)
             self.process.stdin.close()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=60)
         self.process.stdout.close()
 
 
@@ -218,7 +218,7 @@ def events_tell_of_memory_and_end_with_the_container():
                 break
             assert line["type"] == "stats", line
         assert line == {"type": "oom", "id": c.id}, line
-    out, _ = watch.communicate(timeout=30)
+    out, _ = watch.communicate(timeout=60)
     assert {json.loads(text)["type"] for text in out.splitlines()} <= {"stats"}, out
     assert watch.returncode == 0
 
@@ -227,7 +227,7 @@ def events_end_with_a_container_that_nothing_happens_to():
     with Container() as c:
         watch = subprocess.Popen([SANDBOX, "--root", STATE, "events", "--interval", "1h", c.id],
                                  stdout=subprocess.PIPE, text=True)
-    assert watch.communicate(timeout=30)[0] == ""
+    assert watch.communicate(timeout=60)[0] == ""
     assert watch.returncode in (0, 1), "1: the container was gone before it looked"
 
 

@@ -35,7 +35,7 @@ def sandbox(*words, status=0, **options):
     """Run it; (stdout, stderr). stdin is empty."""
     options.setdefault("stdin", subprocess.DEVNULL)
     p = subprocess.run([SANDBOX, "--root", STATE, *words], capture_output=True, text=True, check=False,
-                       timeout=15, **options)
+                       timeout=60, **options)
     assert p.returncode == status, f"{words}: exit status {p.returncode}: {p.stdout} {p.stderr}"
     return p.stdout, p.stderr
 
@@ -59,7 +59,7 @@ def bundle(config):
 def standing(change=None, code=WAIT, words=("run", "-d"), **options):
     """A container that waits; its name. Engines hand stdio to it, so it is not a pipe of ours."""
     name, at = bundle(config_of(code, change))
-    subprocess.run([SANDBOX, "--root", STATE, *words, "--bundle", at, name], check=True, timeout=15,
+    subprocess.run([SANDBOX, "--root", STATE, *words, "--bundle", at, name], check=True, timeout=60,
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **options)
     try:
         yield name
@@ -73,7 +73,7 @@ def exec_output(name, code, *flags):
 
 def detached(name, code, *flags, **options):
     """It keeps stdout: no pipe of ours."""
-    subprocess.run([SANDBOX, "--root", STATE, "exec", "-d", *flags, name, *python(code)], check=True, timeout=15,
+    subprocess.run([SANDBOX, "--root", STATE, "exec", "-d", *flags, name, *python(code)], check=True, timeout=60,
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **options)
 
 
@@ -178,7 +178,7 @@ def descriptors_are_0_1_and_2_and_those_to_be_kept():
             # The shell puts it at 3.
             p = subprocess.run(["sh", "-c", f'exec 3<&{r}; exec "$0" "$@"', SANDBOX, "--root", STATE, "exec",
                                 "--preserve-fds", "1", name, *python("import os; print(os.read(3, 9));" + look)],
-                               pass_fds=[r], capture_output=True, text=True, check=True, timeout=15)
+                               pass_fds=[r], capture_output=True, text=True, check=True, timeout=60)
             os.close(r)
             equal(p.stdout, "b'hello'\n0 1 2 3 4\n")
             # What is not open is not missed, and nothing of ours comes instead.
@@ -212,7 +212,7 @@ def signals_are_passed_on():
             p.send_signal(number)
             equal(p.stdout.readline(), f"{int(number)}\n")
         p.terminate()
-        equal(p.wait(timeout=15), 9)
+        equal(p.wait(timeout=60), 9)
         p.stdout.close()
 
 
@@ -251,7 +251,7 @@ def status_of_the_container_decides():
                                  stdout=subprocess.PIPE, text=True)
         finally:
             frozen(0)
-        equal(p.communicate(timeout=15)[0], "3\n")
+        equal(p.communicate(timeout=60)[0], "3\n")
         sandbox("kill", name, "KILL")
         wait_for(lambda: json.loads(sandbox("state", name)[0])["status"] == "stopped", "its end")
         exec_refused(name, "true", says=f"container '{name}': cannot exec in a container that is stopped")
@@ -315,7 +315,7 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def read(self):
-        if not select.select([self.master], [], [], 30)[0]:
+        if not select.select([self.master], [], [], 60)[0]:
             raise AssertionError(f"nothing more comes after {self.text!r}")
         self.text += os.read(self.master, 65536)
 
@@ -410,7 +410,7 @@ def all_output_comes_before_the_end():
         for size in (10, 4096, 70000, 1000000):
             p = subprocess.run([SANDBOX, "--root", STATE, "exec", "-t", name,
                                 *python(f"import sys; sys.stdout.write('x' * {size} + 'end')")],
-                               stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=15)
+                               stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60)
             equal((len(p.stdout), p.stdout[-3:]), (size + 3, b"end"))
 
 
@@ -429,22 +429,22 @@ def reader_that_is_slow_or_gone_costs_no_time():
         p = start()
         equal(os.read(p.stdout.fileno(), 5), b"ready")
         # The pipe fills, then nothing goes on: no time may pass in it.
-        before, deadline = None, time.monotonic() + 20
+        before, deadline = None, time.monotonic() + 60
         while before is None or cpu_ticks(p.pid) != before:
             before = cpu_ticks(p.pid)
             assert time.monotonic() < deadline, "it never rests"
             select.select([], [], [], 0.5)
-        equal(p.communicate(timeout=15)[0][-3:], b"end")
+        equal(p.communicate(timeout=60)[0][-3:], b"end")
         equal(p.returncode, 0)
         p = start()
         equal(os.read(p.stdout.fileno(), 5), b"ready")
         p.stdout.close()
-        equal(p.wait(timeout=15), 0)
+        equal(p.wait(timeout=60), 0)
 
 
 def receive(listener):
     """What comes over a console socket: the payload and a descriptor."""
-    listener.settimeout(30)
+    listener.settimeout(60)
     conn, _ = listener.accept()
     with conn:
         fds = array.array("i")
@@ -472,7 +472,7 @@ def console_socket():
 def read_master(master, text):
     got = b""
     while text not in got:
-        assert select.select([master], [], [], 30)[0], got
+        assert select.select([master], [], [], 60)[0], got
         got += os.read(master, 65536)
     return got
 
@@ -512,11 +512,11 @@ def devices_that_are_inherited_keep_their_owner():
     with standing(process(user={"uid": 1000, "gid": 1000})) as name:
         with open("/dev/null", "r+b") as null:
             subprocess.run([SANDBOX, "--root", STATE, "exec", name, *python("pass")], stdin=null, stdout=null,
-                           stderr=null, check=True, timeout=15)
+                           stderr=null, check=True, timeout=60)
         master, slave = pty.openpty()
         owner = os.fstat(slave)
         subprocess.run([SANDBOX, "--root", STATE, "exec", name, *python("pass")], stdin=slave, stdout=slave,
-                       stderr=slave, check=True, timeout=15)
+                       stderr=slave, check=True, timeout=60)
         equal((os.fstat(slave).st_uid, os.fstat(slave).st_mode), (owner.st_uid, owner.st_mode))
         os.close(master)
         os.close(slave)
@@ -620,7 +620,7 @@ def cve_2019_5736_our_program_is_not_written_to():
                                   "policy"], stdin=subprocess.DEVNULL)
             wait_for(lambda: "/proc/self/exe" in programs(name), "our program, inside")
             says = exec_output(name, REACH).split()
-            p.wait(timeout=15)
+            p.wait(timeout=60)
             equal(says[0], "/proc/self/exe")
             assert says[1:] and set(says[1:]) <= {"EROFS", "ETXTBSY", "EPERM", "EACCES"}, says
             # Others may execute it still: ETXTBSY. With O_TRUNC the mount is asked before.
@@ -664,7 +664,7 @@ def hostile_dev(make, mounts=()):
     name, at = bundle(config_of("print('inside')", change))
     try:
         p = subprocess.run([SANDBOX, "--root", STATE, "run", "--bundle", at, name], stdin=subprocess.DEVNULL,
-                           capture_output=True, text=True, check=False, timeout=15)
+                           capture_output=True, text=True, check=False, timeout=60)
         return p.returncode, p.stdout, p.stderr
     finally:
         shutil.rmtree(rootfs)

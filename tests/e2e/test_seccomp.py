@@ -255,14 +255,14 @@ def exec_where_there_is_a_listener_is_refused():
         profile = allow(rule(["getppid"], "SCMP_ACT_NOTIFY"), listenerPath=path)
         name, at = bundle_of(profile)
         sandbox = [SANDBOX, "--root", STATE]
-        subprocess.run([*sandbox, "create", "--bundle", at, name], check=True, timeout=30, stdin=subprocess.DEVNULL,
+        subprocess.run([*sandbox, "create", "--bundle", at, name], check=True, timeout=60, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             p = subprocess.run([*sandbox, "exec", name, "/probe"], check=False, capture_output=True, text=True,
-                               timeout=30)
+                               timeout=60)
             assert p.returncode == 255 and "listenerPath: exec has no listener" in p.stderr, p
         finally:
-            subprocess.run([*sandbox, "delete", "--force", name], check=True, timeout=30)
+            subprocess.run([*sandbox, "delete", "--force", name], check=True, timeout=60)
     assert seen["fds"] == 1
 
 

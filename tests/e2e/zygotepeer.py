@@ -70,7 +70,7 @@ class Launcher:
 
     def __init__(self):
         self.sock, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.sock.settimeout(20)
+        self.sock.settimeout(60)
 
     def send(self, kind, fds=(), body=struct.pack("Q", 0), second=0):
         """second: of SETUP the version, of SPAWN whether it is wanted."""

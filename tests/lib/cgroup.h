@@ -15,8 +15,7 @@
 #include "sandbox/cgroup.h"
 
 #define CGT_MIB         (UINT64_C(1) << 20)
-#define CGT_PATIENCE_US UINT64_C(20000000) /* nothing waits longer: User-Mode Linux is slow */
-#define CGT_TIMEOUT_S   60
+#define CGT_PATIENCE_US UINT64_C(60000000) /* nothing waits longer: User-Mode Linux is slow */
 
 /* A test that needs a second root appends this to cgt_root_name; it is swept at the end. */
 #define CGT_LEFT "-left"

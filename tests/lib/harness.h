@@ -24,8 +24,8 @@
 
 void harness_skip(const char *test, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Run the suite; the exit status says whether all passed. */
-int harness_run(Suite *s);
+/* Run the suite; the exit status says whether all passed. No test may take longer than two minutes. */
+int harness_run(Suite *(*suite)(void));
 
 /* A fresh directory, removed by harness_rmdir(); path is at least 64 bytes. */
 void harness_mkdir(char *path);
@@ -34,7 +34,7 @@ void harness_rmdir(const char *path);
 #define HARNESS_MAIN(suite_fn)                                                                     \
 	int main(void)                                                                             \
 	{                                                                                          \
-		return harness_run(suite_fn());                                                    \
+		return harness_run(suite_fn);                                                      \
 	}
 
 /* ck_assert on an err-style call: shows the error's text. */

@@ -308,7 +308,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("cgroup");
 	TCase *t = tcase_create("kernel"), *after = tcase_create("after");
 
-	tcase_set_timeout(t, CGT_TIMEOUT_S);
 	tcase_add_unchecked_fixture(t, cgt_open_root, cgt_close_root);
 	tcase_add_checked_fixture(t, cgt_open_group, cgt_close_group);
 	tcase_add_test(t, group_is_made_and_removed_in_every_hierarchy);

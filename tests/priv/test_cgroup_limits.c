@@ -291,7 +291,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("cgroup_limits");
 	TCase *t = tcase_create("kernel");
 
-	tcase_set_timeout(t, CGT_TIMEOUT_S);
 	tcase_add_unchecked_fixture(t, cgt_open_root, cgt_close_root);
 	tcase_add_checked_fixture(t, cgt_open_group, cgt_close_group);
 	tcase_add_loop_test(t, limits_of_a_reused_group_are_those_asked_for_last, 0,

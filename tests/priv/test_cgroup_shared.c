@@ -228,7 +228,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("cgroup_shared");
 	TCase *t = tcase_create("kernel");
 
-	tcase_set_timeout(t, CGT_TIMEOUT_S);
 	tcase_add_unchecked_fixture(t, open_host, close_host);
 	tcase_add_test(t, groups_above_come_and_go_with_those_below);
 	tcase_add_test(t, one_left_empty_is_taken_over);

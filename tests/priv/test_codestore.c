@@ -395,7 +395,6 @@ static Suite *suite(void)
 	tcase_add_test(t, aborted_job_leaves_nothing);
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(w, setup, teardown);
-	tcase_set_timeout(w, 60);
 	tcase_add_test(w, jailed_worker_unpacks_for_the_store);
 	tcase_add_loop_test(w, jailed_worker_answers_a_refusal, 0, ARRAY_SIZE(refusals));
 	tcase_add_test(w, death_of_a_worker_is_explained);

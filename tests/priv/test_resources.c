@@ -631,7 +631,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("resources");
 	TCase *t = tcase_create("kernel");
 
-	tcase_set_timeout(t, CGT_TIMEOUT_S);
 	tcase_add_unchecked_fixture(t, open_host, close_host);
 	tcase_add_checked_fixture(t, open_all, close_all);
 	tcase_add_loop_test(t, number_is_read_back, 0, ARRAY_SIZE(knobs));

@@ -353,7 +353,6 @@ static TCase *tcase(const char *name)
 {
 	TCase *t = tcase_create(name);
 
-	tcase_set_timeout(t, CGT_TIMEOUT_S);
 	tcase_add_unchecked_fixture(t, sbt_open, sbt_close);
 	tcase_add_unchecked_fixture(t, cgt_open_root, cgt_close_root);
 	tcase_add_checked_fixture(t, cgt_open_group, cgt_close_group);

@@ -74,7 +74,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("fuzz_replay");
 	TCase *t = tcase_create("corpus");
 
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, corpus_replays, 0, ARRAY_SIZE(targets));
 	suite_add_tcase(s, t);
 	return s;

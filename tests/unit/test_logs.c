@@ -357,7 +357,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("logs");
 	TCase *t = tcase_create("logs");
 
-	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, lines_are_read_in_order_and_survive_a_restart);
 	tcase_add_loop_test(t, files_stay_within_their_bound_and_pages_reach_every_line, 0, 2);

@@ -142,7 +142,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("policy_kernel");
 	TCase *t = tcase_create("kernel");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, the_kernel_says_the_same, 0, ARRAY_SIZE(real));
 	tcase_add_loop_test(t, foreign_abis_end_the_process, 0, ARRAY_SIZE(foreign));
 	tcase_add_test(t, python_works_under_its_policy);

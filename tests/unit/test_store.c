@@ -148,7 +148,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("store");
 	TCase *t = tcase_create("store");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, fx_set_up, fx_tear_down);
 	tcase_add_test(t, functions_come_back_after_a_restart);
 	tcase_add_test(t, loading_stops_where_the_caller_refuses);

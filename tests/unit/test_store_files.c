@@ -278,7 +278,6 @@ static Suite *suite(void)
 	Suite *s = suite_create("store_files");
 	TCase *t = tcase_create("store_files");
 
-	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, fx_set_up, fx_tear_down);
 	tcase_add_test(t, a_full_disk_bounds_the_queue_and_loses_nothing_it_took);
 	tcase_add_loop_test(t, nothing_acknowledged_is_lost_by_kill_9, 0, 3);

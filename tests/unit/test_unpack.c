@@ -381,7 +381,6 @@ static Suite *suite(void)
 	tcase_add_test(pure, name_in_a_message_is_one_short_line);
 	suite_add_tcase(s, pure);
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, 60);
 	tcase_add_test(t, good_package_is_installed_with_fixed_modes_and_times);
 	tcase_add_loop_test(t, hostile_entry_is_refused_by_name_and_leaves_nothing, 0,
 			    ARRAY_SIZE(refusals));

@@ -23,7 +23,6 @@ import uuid
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
 VFORK, CLONE = 58, 56  # these come back twice
-BLOCKED_MS = 100
 
 
 def name_of(number):
@@ -37,6 +36,11 @@ def call(number, *arguments):
     return name_of(ctypes.get_errno()) if r == -1 else r
 
 
+def sleeps(pid):
+    """One that merely waits for a processor runs, to the kernel (proc_pid_stat(5))."""
+    return read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0] == "S"
+
+
 def in_child(work):
     """What work() returned in a forked child, as text; or "signal N", "exit N", "blocked"."""
     r, w = os.pipe()
@@ -46,11 +50,12 @@ def in_child(work):
         os.write(w, str(work()).encode())
         os._exit(0)
     os.close(w)
-    if not select.select([r], [], [], BLOCKED_MS / 1000)[0]:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(r)
-        return "blocked"
+    while not select.select([r], [], [], 0.05)[0]:
+        if sleeps(pid):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(r)
+            return "blocked"
     text = os.read(r, 4096).decode()
     os.close(r)
     status = os.waitpid(pid, 0)[1]
