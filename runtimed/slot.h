@@ -28,7 +28,7 @@
 
 #include "runtimed/launcher.h"
 
-/* /tmp of a waiting child; a function that asks for another size gets a sandbox made for it. */
+/* /tmp as sandboxes are made: what functions have unless they ask for another size, which it gets with the limits. */
 #define SLOT_TMP_BYTES (UINT64_C(512) << 20)
 
 enum slot_state { FREE, RAISING, STANDING, SPAWNING, JOINING, PARKED, SEALING, RUNNING, ENDING };
@@ -39,7 +39,6 @@ struct slot {
 	uint32_t image;
 	enum slot_state state;
 	enum launch_way way;
-	uint64_t tmp_bytes;
 	const struct zygote *spawner; /* has been asked to fork and has not answered */
 	bool is_reserve;              /* RAISING or STANDING: nobody wants a process in it yet */
 	bool has_start;               /* an instance's: start is set */

@@ -81,7 +81,7 @@ static void on_begun(void *arg)
 		slot_populate(s);
 }
 
-/* One plan per image, with this slot's ids and size written into it. */
+/* One plan per image, with this slot's ids written into it. */
 static int begin(struct slot *s, struct err *e)
 {
 	_cleanup_fd_ int net = -1;
@@ -94,7 +94,7 @@ static int begin(struct slot *s, struct err *e)
 		r = netpool_take(&s->l->net, &net, e);
 	if (r < 0)
 		return r;
-	sbx_plan_set_instance(plan, slot_uid_base(s), s->tmp_bytes);
+	sbx_plan_set_ids(plan, slot_uid_base(s));
 	r = sbx_begin(plan, &(struct sbx_place){.group = &s->group, .net_ns = net}, &s->begun, e);
 	if (r == 0)
 		r = watch_add(s->l->watches, &s->begun_watch, s->begun.sync, on_begun, s, e);

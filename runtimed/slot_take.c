@@ -21,7 +21,11 @@ static int apply_limits(struct slot *s, struct err *e)
 		.pids_max = s->start.pids_max,
 	};
 
-	return cg_limit(&s->group, &limits, e);
+	int r = cg_limit(&s->group, &limits, e);
+
+	if (r == 0 && s->start.tmp_bytes != SLOT_TMP_BYTES)
+		r = sbx_resize_scratch(&s->init, s->start.tmp_bytes, e);
+	return r;
 }
 
 static int send_take(struct slot *s, struct err *e)

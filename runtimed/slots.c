@@ -146,7 +146,6 @@ static struct slot *get(struct launcher *l, uint32_t image, bool is_reserve)
 		return NULL;
 	s = container_of(l->slots->free.next, struct slot, link);
 	s->image = image;
-	s->tmp_bytes = SLOT_TMP_BYTES;
 	change(s, RAISING, is_reserve);
 	return s;
 }
@@ -193,17 +192,16 @@ static struct slot *find_busy(struct launcher *l, uint32_t image, bool is_reserv
 static struct slot *find_slot(struct launcher *l, const struct launch_start *m)
 {
 	struct slots_of_image *of = &l->slots->of[m->image];
-	bool is_usual = m->tmp_bytes == SLOT_TMP_BYTES;
 	enum launch_way way = m->way == LAUNCH_EXECED ? LAUNCH_EXECED : LAUNCH_FORKED;
 	struct slot *s = NULL;
 
-	if (is_usual && m->way == LAUNCH_PREFORKED && !list_is_empty(&of->parked))
+	if (m->way == LAUNCH_PREFORKED && !list_is_empty(&of->parked))
 		return container_of(of->parked.next, struct slot, link);
-	if (is_usual && m->way == LAUNCH_PREFORKED && of->n_building > 0)
+	if (m->way == LAUNCH_PREFORKED && of->n_building > 0)
 		s = find_busy(l, m->image, false);
 	if (s)
 		return s;
-	if (!is_usual || of->n_reserve == 0)
+	if (of->n_reserve == 0)
 		return slot_get(l, m->image, way);
 	s = list_is_empty(&of->reserve) ? find_busy(l, m->image, true)
 					: container_of(of->reserve.next, struct slot, link);
@@ -224,7 +222,6 @@ static void start(struct launcher *l, const struct launch_start *m, uint64_t rec
 	}
 	s->has_start = true;
 	s->start = *m;
-	s->tmp_bytes = m->tmp_bytes; /* of a new one; others have it already */
 	s->received_us = received_us;
 	s->n_tries = n_tries;
 	slots_note_start(l);

@@ -18,11 +18,7 @@
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |                \
 	 CLONE_NEWCGROUP | CLONE_NEWNET)
 
-/* One inode per 16 KiB of scratch: what tmpfs gives by default is host memory / 2, which is no limit. */
-#define BYTES_PER_INODE (16u << 10)
-#define INODES_MIN      1024u
-
-#define NO_SUID_DEV     (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define NO_SUID_DEV (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
 void sbx_plan_free(struct sbx_plan *p)
 {
@@ -92,14 +88,11 @@ void sbx_drop_for_function(const struct pol_program *filter, struct sbx_drop *d)
 	d->filter = *filter;
 }
 
-void sbx_plan_set_instance(struct sbx_plan *p, uint32_t uid_base, uint64_t scratch_bytes)
+void sbx_plan_set_ids(struct sbx_plan *p, uint32_t uid_base)
 {
 	struct sbx_idmap map = {.inside = 0, .outside = uid_base, .count = SBX_FUNCTION_IDS};
-	uint64_t inodes = scratch_bytes / BYTES_PER_INODE;
 
 	p->uid_maps[0] = p->gid_maps[0] = map;
-	p->root.scratch_bytes = scratch_bytes;
-	p->root.scratch_inodes = inodes < INODES_MIN ? INODES_MIN : inodes;
 }
 
 static int fill(struct sbx_plan *p, const struct sbx_function *f, struct err *e)
@@ -111,8 +104,9 @@ static int fill(struct sbx_plan *p, const struct sbx_function *f, struct err *e)
 	p->root = (struct sbx_root){
 		.lower = arena_strdup(p->arena, f->image_root),
 		.stage = arena_strdup(p->arena, f->stage),
+		.scratch_bytes = f->scratch_bytes,
 	};
-	sbx_plan_set_instance(p, f->uid_base, f->scratch_bytes);
+	sbx_plan_set_ids(p, f->uid_base);
 	p->mounts = arena_get(p->arena, sizeof(function_mounts));
 	if (!p->root.lower || !p->root.stage || !p->mounts)
 		return err_set(e, ENOMEM, "plan");

@@ -82,11 +82,11 @@ static int open_scratch(const struct sbx_root *r, struct root_state *s, struct e
 {
 	static const char *const parts[] = {"upper", "work", "lower", "root"};
 	_cleanup_fd_ int mnt = -1;
-	char data[96];
+	char limits[ROOT_SCRATCH_LIMITS_MAX], data[sizeof(limits) + sizeof(",mode=0755")];
 	int x;
 
-	(void)snprintf(data, sizeof(data), "size=%llu,nr_inodes=%llu,mode=0755",
-		       (unsigned long long)r->scratch_bytes, (unsigned long long)r->scratch_inodes);
+	root_scratch_limits(r->scratch_bytes, limits);
+	(void)snprintf(data, sizeof(data), "%s,mode=0755", limits);
 	x = mnt_new("tmpfs", "scratch", data, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &mnt, e);
 	if (x == 0)
 		x = attach_at_path(mnt, r->stage, e);

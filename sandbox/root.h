@@ -3,6 +3,7 @@
  * in the child's own mount namespace; when the child dies, it is gone.
  *
  *	root.c		open the root, enter it
+ *	root_scratch.c	size of an overlay's tmpfs, also of one that stands (sandbox.h)
  *	root_mount.c	the plan's mounts, with root_copy.c (tmpcopyup) and root_cgroup.c
  *	root_dev.c	devices and links of /dev
  *	root_restrict.c	masked and read-only paths
@@ -55,6 +56,11 @@ int root_restrict(const struct sbx_plan *p, struct root_state *s, struct err *e)
 int root_enter(const struct sbx_plan *p, struct root_state *s, struct err *e);
 
 /* ---- for the parts ---- */
+
+#define ROOT_SCRATCH_LIMITS_MAX 80
+
+/* What tmpfs is told of its size (tmpfs(5)): bytes and number of inodes. */
+void root_scratch_limits(uint64_t bytes, char ret[ROOT_SCRATCH_LIMITS_MAX]);
 
 /*
  * Control groups at a mount of type cgroup or cgroup2. On a host that has controllers on v1, cgroup is a tmpfs

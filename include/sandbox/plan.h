@@ -91,9 +91,8 @@ struct sbx_root {
 	const char *
 		stage; /* overlay: an empty host directory; covered in the child's own namespace only */
 	uint64_t scratch_bytes; /* size of the tmpfs that holds upper and scratch mounts */
-	uint64_t scratch_inodes;
-	bool is_readonly; /* the finished root, without submounts */
-	bool no_devices;  /* path: device nodes that lie in it cannot be opened */
+	bool is_readonly;       /* the finished root, without submounts */
+	bool no_devices;        /* path: device nodes that lie in it cannot be opened */
 	/* Of the finished root, maybe | MS_REC; 0: private. Shared: with none but its own later copies. */
 	uint64_t propagation;
 };
@@ -275,8 +274,8 @@ struct sbx_function {
 
 int sbx_plan_for_function(const struct sbx_function *f, struct sbx_plan **ret, struct err *e);
 
-/* The parts of such a plan that differ between instances of one image. */
-void sbx_plan_set_instance(struct sbx_plan *p, uint32_t uid_base, uint64_t scratch_bytes);
+/* The part of such a plan that differs between instances of one image. */
+void sbx_plan_set_ids(struct sbx_plan *p, uint32_t uid_base);
 
 /* What the function's process gives up: shared by all instances, sent to zygotes. */
 void sbx_drop_for_function(const struct pol_program *filter, struct sbx_drop *ret);

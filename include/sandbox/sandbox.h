@@ -127,6 +127,12 @@ void sbx_proc_close(struct sbx_proc *p);
 int sbx_enter(int init_pidfd, const struct sbx_place *place, const char *const *argv,
 	      const char *const *env, struct sbx_proc *ret, struct err *e);
 
+/*
+ * Another size for all that a function's sandbox may write, as if its plan had had these scratch_bytes: for one that
+ * stands and has run nothing of its tenant's. init is its pid 1. -EINVAL: less than there is already.
+ */
+int sbx_resize_scratch(const struct sbx_proc *init, uint64_t bytes, struct err *e);
+
 /* Fill an empty directory with the minimal /dev: null zero full random urandom, fd links, shm, pts. */
 int sbx_dev_fill(int dirfd, struct err *e);
 

@@ -11,7 +11,7 @@ TESTS = [t.the_tool_box_works, t.every_system_call_gets_the_policy_s_verdict,
          t.four_descriptors_are_open_and_nothing_leaks, t.a_function_has_no_capability_and_cannot_gain_one,
          t.proc_shows_the_function_s_own_processes_only, t.nothing_tells_the_host_s_names_and_paths,
          t.cores_reach_nobody_and_descriptors_are_limited, t.no_process_but_the_own_can_be_signalled,
-         t.functions_share_no_files_and_no_host_ids, t.a_full_tmp_is_ENOSPC_and_the_host_s_disk_is_not_touched,
+         t.functions_share_no_files_and_no_host_ids, t.a_full_tmp_is_ENOSPC_and_no_disk_of_the_host_s,
          t.processes_are_limited]
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 #!/usr/bin/python3.11
 """The pool at its limits: two places, a short queue, functions that die at every moment."""
+import functools
 import json
+import re
 import socket
 import sys
 import threading
@@ -127,6 +129,23 @@ def an_update_replaces_idle_instances(d):
         assert invoke(d, "version").reply == 2
 
 
+def child_that_waits_serves_any_size_of_tmp(d):
+    def preforked():
+        metrics = d.request("GET", "/metrics")[2].decode()
+        return int(re.search(r'cold_start_seconds_count{way="preforked"} (\d+)', metrics)[1])
+
+    def cold_start(mb):
+        """Of a new version, which must see its own size; whether a child had waited for it."""
+        before = preforked()
+        deploy(d, "sized", f"import os\ndef handler(e, c):\n s = os.statvfs('/tmp') # {before}\n"
+               " return [s.f_blocks * s.f_frsize >> 20, s.f_files]", "--tmp", str(mb))
+        answer = invoke(d, "sized")
+        assert answer.reply == [mb, max(mb * 64, 1024)], answer.body
+        return preforked() > before
+    for mb in (16, 512, 10240):
+        wait_for(functools.partial(cold_start, mb), f"a start with {mb} MB that finds a child")
+
+
 def a_full_queue_refuses_with_429(d):
     deploy(d, "slow", "import time\ndef handler(e, c):\n time.sleep(8)\n return 1", "--timeout", "10")
     outcomes = []
@@ -138,4 +157,5 @@ if __name__ == "__main__":
     sys.exit(run([logs_never_mix_into_replies, dying_while_imported_is_answered,
                   waiting_beside_idle_others_is_served, hanging_up_while_waiting_harms_nobody,
                   own_frames_change_neither_bill_nor_daemon, an_update_replaces_idle_instances,
+                  child_that_waits_serves_any_size_of_tmp,
                   a_full_queue_refuses_with_429], CONFIG))
