@@ -9,7 +9,7 @@ from _guest_errors import Fault, user_frames
 
 TASK_ROOT = "/var/task"
 _LAYERS = ("/opt/python", f"/opt/python/lib/python3.{sys.version_info.minor}/site-packages")
-_OURS = os.path.dirname(__file__)
+_LIBRARY = [p for p in sys.path if p not in ("", os.path.dirname(__file__))]
 
 
 def set_environment(env):
@@ -25,7 +25,7 @@ def set_paths(task_root):
     yield_names().
     """
     brought = [task_root, *(p for p in _LAYERS if os.path.isdir(p))]
-    sys.path[:] = brought + [p for p in sys.path if p not in ("", _OURS)]
+    sys.path[:] = brought + _LIBRARY
     os.chdir(task_root)
     return brought
 
