@@ -14,7 +14,8 @@ _LIBRARY = [p for p in sys.path if p not in ("", os.path.dirname(__file__))]
 
 def set_environment(env):
     """Make env the whole environment, for C code and subprocesses as well."""
-    os.environ.clear()
+    for name in os.environ.keys() - env.keys():
+        del os.environ[name]
     os.environ.update(env)
     time.tzset()
 

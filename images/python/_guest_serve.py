@@ -118,25 +118,6 @@ def prepare(init, preloaded):
     return init["handler"]
 
 
-_REHEARSAL = os.path.dirname(__file__) + "/rehearsal"
-_REHEARSED = """{"handler": "_rehearsal.handler", "env": {"LAMBDA_TASK_ROOT": "%s", "TZ": "UTC"},
-"function_name": "", "function_version": "", "arn": "", "memory_mb": 0, "log_group": "", "log_stream": ""}"""
-
-
-def rehearse(preloaded):
-    """
-    Go through a start and a request with a handler of our own. A forked child shares all pages with its
-    zygote until it writes to them, if only a reference count, and each costs 4 µs then: some 300 of them
-    are copied here, while nobody waits. Leaves nothing that the real start does not replace.
-    """
-    for _ in range(2):  # the second time there is an environment to replace
-        name = prepare(json.loads(_REHEARSED % _REHEARSAL), preloaded)
-    handler = _guest_load.find_handler(name)
-    _reply(handler(_event('{"list": [1, 2.5, null]}'), Context("", 0)))
-    del sys.modules[name.partition(".")[0]]
-    del sys.path_importer_cache[_REHEARSAL]
-
-
 def main(times, log, preloaded):
     """
     Serve the stream at GUEST_FD_DATA to its end; never returns. times is what the child's half gave,

@@ -31,7 +31,7 @@ def state(event, context):
         "env": dict(os.environ),
         "path": sys.path,
         "own": zipfile.MINE,
-        "strays": [m for m in sys.modules if "rehears" in m],
+        "strays": [m for m in sys.modules if m.startswith("_rehears")],
         "ns": {n: os.readlink(f"/proc/self/ns/{n}") for n in os.listdir("/proc/self/ns")},
     }
 """

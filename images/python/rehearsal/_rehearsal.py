@@ -1,5 +1,5 @@
 """
-The handler of _guest_serve.rehearse(): does a little of what handlers do. It stands alone and is not compiled,
+The handler of _guest_rehearse: does a little of what handlers do. It stands alone and is not compiled,
 as a user's code: finding, reading and compiling it is rehearsed too.
 """
 
