@@ -52,11 +52,15 @@ _INIT = json.dumps(
 _REQUEST = ("00000000-0000-4000-8000-000000000000", 0, None, '{"list": [1, 2.5, null]}')
 
 
-def rehearse(log, preloaded):
-    """Leaves nothing that the real start does not replace. Arguments as of _guest_serve.main()."""
+class _Log:
+    """In the place of the root logger's handler, which must not hear of this."""
+
+
+def rehearse(preloaded):
+    """Leaves nothing that the real start does not replace. preloaded: as for _guest_serve.main()."""
     name = _guest_serve.prepare(json.loads(_INIT), preloaded)
     handler = _guest_load.find_handler(name)
     requests = [None, _REQUEST]
-    _guest_serve.serve(handler, log, requests.pop, lambda *answer: None)
+    _guest_serve.serve(handler, _Log(), requests.pop, lambda *answer: None)
     del sys.modules[name.partition(".")[0]]
     del sys.path_importer_cache[_ROOT]

@@ -46,13 +46,13 @@ def _warm():
         image.preinit()  # the common formats' modules
 
 
-def _prepare(log, preloaded, is_wanted):
+def _prepare(preloaded, is_wanted):
     """In each child, before it parks: from then on it is one instance's, so nothing is shared."""
     gc.enable()
     if numpy_random := sys.modules.get("numpy.random"):
         numpy_random.seed()  # the library's own hook covers random; OpenSSL seeds at its first use
     if not is_wanted:  # 2 ms that pay only while nobody waits
-        _guest_rehearse.rehearse(log, preloaded)
+        _guest_rehearse.rehearse(preloaded)
 
 
 def _threads():
@@ -70,7 +70,7 @@ def main():
     _warm()
     preloaded = _guest_base.preloaded_modules(_INTERPRETER)
     for _ in range(_WARM_UP_CALLS):
-        _guest_rehearse.rehearse(log, preloaded)
+        _guest_rehearse.rehearse(preloaded)
     os.environ.clear()  # each child gets a whole one
     gc.collect()
     gc.freeze()
@@ -78,7 +78,7 @@ def main():
     _guest.zygote_ready(failure)
     if failure:
         os._exit(1)
-    times = _guest.zygote_serve(lambda is_wanted: _prepare(log, preloaded, is_wanted))
+    times = _guest.zygote_serve(lambda is_wanted: _prepare(preloaded, is_wanted))
     if times is None:
         os._exit(0)
     _guest_serve.main(times, log, preloaded)

@@ -16,8 +16,9 @@ from zygotepeer import BROKEN, PARKED, SEALED, SPAWN, TAKE, UID, VERSION
 from zygotepeer import Child, Sandbox, Zygote, drop_memfd, entry
 
 APP = """
-import gc, os, random, signal, sys
+import gc, logging, os, random, signal, sys
 import zipfile
+request_id = logging.getLogger().handlers[0].request_id
 
 def state(event, context):
     return {
@@ -31,6 +32,7 @@ def state(event, context):
         "env": dict(os.environ),
         "path": sys.path,
         "own": zipfile.MINE,
+        "request_id": request_id,
         "strays": [m for m in sys.modules if m.startswith("_rehears")],
         "ns": {n: os.readlink(f"/proc/self/ns/{n}") for n in os.listdir("/proc/self/ns")},
     }
@@ -54,7 +56,7 @@ def a_child_is_born_joins_parks_and_serves():
         assert state["env"] == {"PATH": "/usr/bin:/bin", "LAMBDA_TASK_ROOT": "/var/task"}
         ours = [p for p in state["path"] if p.startswith(GUEST_PATHS[0])]
         assert state["path"][0] == "/var/task" and not ours, state["path"]
-        assert state["strays"] == [] and state["own"] == 1
+        assert state["strays"] == [] and state["own"] == 1 and state["request_id"] == ""
         for name in JOINED:
             assert state["ns"][name] == sandbox.namespace(name), name
         group = os.path.basename(sandbox.cgroup_path)
