@@ -185,10 +185,10 @@ int cli_check_terminal(const struct cli *c, const struct sbx_plan *p, bool is_de
 		       struct err *e);
 
 /*
- * Where the terminal's master will go, place->console: to --console-socket, or to us, by *ret_ours. Both are the
- * caller's to close, and untouched if the plan has no terminal.
+ * Where the terminal's master will go, place->console: to --console-socket, or to us, by *ret_ours; then the plan's
+ * terminal gets the size of ours. Both are the caller's to close, and untouched if the plan has no terminal.
  */
-int cli_open_terminal(const struct cli *c, const struct sbx_plan *p, struct sbx_place *place,
+int cli_open_terminal(const struct cli *c, struct sbx_plan *p, struct sbx_place *place,
 		      int *ret_ours, struct err *e);
 
 /* Into --pid-file, if there is one; made anew and renamed. */

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/sock.h"
 #include "sandbox/cli/cli.h"
+#include "sandbox/cli/relay.h"
 #include "sandbox/console.h"
 
 #define STDIO_FDS 3
@@ -43,13 +44,15 @@ int cli_check_terminal(const struct cli *c, const struct sbx_plan *p, bool is_de
 	return 0;
 }
 
-int cli_open_terminal(const struct cli *c, const struct sbx_plan *p, struct sbx_place *place,
+int cli_open_terminal(const struct cli *c, struct sbx_plan *p, struct sbx_place *place,
 		      int *ret_ours, struct err *e)
 {
 	if (!p->terminal.is_wanted)
 		return 0;
-	return c->console_socket ? console_connect(c->console_socket, &place->console, e)
-				 : sock_pair(SOCK_STREAM, ret_ours, &place->console, e);
+	if (c->console_socket)
+		return console_connect(c->console_socket, &place->console, e);
+	relay_size(&p->terminal);
+	return sock_pair(SOCK_STREAM, ret_ours, &place->console, e);
 }
 
 int cli_write_pid(const struct cli *c, pid_t pid, struct err *e)

@@ -56,6 +56,16 @@ static bool get_size(struct winsize *ret)
 	return false;
 }
 
+void relay_size(struct sbx_terminal *t)
+{
+	struct winsize size;
+
+	if (get_size(&size)) {
+		t->rows = size.ws_row;
+		t->columns = size.ws_col;
+	}
+}
+
 void relay_resize(const struct relay *r)
 {
 	struct winsize size;

@@ -1,6 +1,7 @@
 /*
  * A container's terminal on our own: bytes both ways, sizes, modes.
  *
+ *	relay_size(&plan->terminal)	before the start: a program may look at once
  *	relay_open(&r, &master, &e)	our terminal, if stdin is one, becomes raw; sizes are made equal
  *	relay_poll(), relay_serve()	in the caller's poll loop
  *	relay_drain()			the process has ended: what it wrote before is still on its way
@@ -18,6 +19,7 @@
 #include <termios.h>
 
 #include "base/err.h"
+#include "sandbox/plan.h"
 
 #define RELAY_FDS   3
 #define RELAY_BYTES 4096 /* more than that a terminal does not give at once */
@@ -42,6 +44,9 @@ struct relay {
 	{                                                                                          \
 		.master = -1, .slave = -1, .in = -1, .out = -1, .out_own = -1                      \
 	}
+
+/* The size of our terminal, if there is one, for a container's that is still to be made. */
+void relay_size(struct sbx_terminal *t);
 
 /* *master is taken over. */
 int relay_open(struct relay *r, int *master, struct err *e);

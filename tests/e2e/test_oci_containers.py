@@ -218,9 +218,8 @@ def events_tell_of_memory_and_end_with_the_container():
                 break
             assert line["type"] == "stats", line
         assert line == {"type": "oom", "id": c.id}, line
-    out, _ = watch.communicate(timeout=60)
-    assert {json.loads(text)["type"] for text in out.splitlines()} <= {"stats"}, out
-    assert watch.returncode == 0
+    assert {json.loads(text)["type"] for text in watch.stdout} <= {"stats"}
+    assert watch.wait(timeout=60) == 0
 
 
 def events_end_with_a_container_that_nothing_happens_to():
