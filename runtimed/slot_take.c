@@ -20,7 +20,6 @@ static int apply_limits(struct slot *s, struct err *e)
 		.cpu_period_us = s->start.cpu_quota_us ? CPU_PERIOD_US : 0,
 		.pids_max = s->start.pids_max,
 	};
-
 	int r = cg_limit(&s->group, &limits, e);
 
 	if (r == 0 && s->start.tmp_bytes != SLOT_TMP_BYTES)

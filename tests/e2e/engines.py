@@ -33,7 +33,7 @@ import termios
 import traceback
 from io import BytesIO
 
-from lib import ROOT, Skip, Tap, bin_dir, wait_for
+from lib import Skip, Tap, bin_dir, wait_for
 
 SANDBOX = os.path.join(bin_dir(), "sandbox")
 IMAGE = "docker.io/library/busy:1"

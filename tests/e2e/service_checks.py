@@ -10,10 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import types
 
-from lib import call, deploy, fnctl, invoke, is_alive, read, run_as_root, wait_for
+from lib import call, deploy, invoke, is_alive, read, run_as_root, wait_for
 from daemon import pids, request, stat
 
 UNIT = "runtimed.service"

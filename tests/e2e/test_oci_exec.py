@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import pty
-import re
 import select
 import shutil
 import signal
@@ -23,7 +22,7 @@ import termios
 import time
 
 from lib import Skip, read, run_as_root, wait_for
-from test_sandbox_run import (DEFAULT, PYTHON, ROOTFS, SANDBOX, STATE, WORK, config_of, equal, find_group,
+from test_sandbox_run import (PYTHON, ROOTFS, SANDBOX, STATE, WORK, config_of, equal, find_group,
                               prepare, process)
 
 WAIT = "import signal\nsignal.pause()"

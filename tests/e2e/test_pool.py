@@ -1,12 +1,10 @@
 #!/usr/bin/python3.11
 """The pool at its limits: two places, a short queue, functions that die at every moment."""
 import functools
-import json
 import re
 import socket
 import sys
 import threading
-import time
 
 from lib import call, deploy, invoke, run, wait_for
 

@@ -12,7 +12,7 @@ import sys
 import time
 
 from lib import Skip, run_as_root
-from test_sandbox_run import DEFAULT, ROOTFS, WORK, config_of, equal, linux, output, prepare, process, run, start
+from test_sandbox_run import ROOTFS, WORK, config_of, equal, linux, output, prepare, process, run, start
 
 PR_CAPBSET_DROP, CAP_SYS_RESOURCE = 24, 24
 IOPRIO = "import ctypes; print(ctypes.CDLL(None).syscall(252, 1, 0))"
